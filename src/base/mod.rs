@@ -1,0 +1,17 @@
+//! What everything else stands on: digests, seeds, time, canonical bytes, cancellation, text with spans.
+//!
+//! Nothing in here reads a clock, the environment or a random device.
+
+mod cancel;
+mod canonical;
+mod digest;
+mod located;
+mod seed;
+mod time;
+
+pub use cancel::{CancelToken, Cancelled};
+pub use canonical::{CanonicalError, canonical_json, canonical_of};
+pub use digest::{Digest, DigestError};
+pub use located::{Located, Problem, Span, nearest};
+pub use seed::{RandomStream, Seed};
+pub use time::{Days, MICROS_PER_DAY, TimeError, Timestamp};

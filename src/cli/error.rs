@@ -1,0 +1,59 @@
+//! What can end a command, and with which exit code.
+
+use crate::artifact::StoreError;
+use crate::base::Problem;
+use crate::engine::EngineError;
+use crate::registry::RegistryError;
+
+/// Why a command could not do what it was asked to.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CliError {
+    /// The pipeline file has problems.
+    #[error("{path} has {}", count(.problems.len()))]
+    Pipeline {
+        /// The file.
+        path: String,
+        /// Its text.
+        text: String,
+        /// What is wrong with it.
+        problems: Vec<Problem>,
+    },
+    /// The call itself is wrong.
+    #[error("{0}")]
+    Usage(String),
+    /// The run could not be carried out.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The registry.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+}
+
+fn count(problems: usize) -> String {
+    if problems == 1 { "1 problem".to_owned() } else { format!("{problems} problems") }
+}
+
+impl CliError {
+    /// The exit code of the table in the module documentation.
+    pub(super) fn exit_code(&self) -> u8 {
+        match self {
+            Self::Pipeline { .. } | Self::Usage(_) => 2,
+            Self::Engine(_) | Self::Store(_) | Self::Registry(_) => 4,
+        }
+    }
+
+    /// A stable code for people who look an error up.
+    pub(super) fn code(&self) -> &'static str {
+        match self {
+            Self::Pipeline { .. } => "pipeline",
+            Self::Usage(_) => "usage",
+            Self::Engine(EngineError::Source { .. }) => "engine::source",
+            Self::Engine(EngineError::Publish { .. }) => "engine::publish",
+            Self::Engine(EngineError::Store(_)) | Self::Store(_) => "store",
+            Self::Engine(EngineError::Registry(_)) | Self::Registry(_) => "registry",
+        }
+    }
+}

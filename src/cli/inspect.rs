@@ -1,0 +1,132 @@
+//! `walkforward runs`, `show` and `kinds`.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use serde_json::json;
+
+use super::Session;
+use super::error::CliError;
+use super::render::{nodes_table, short_id, table};
+use crate::engine::{self, RunStatus, RunView};
+use crate::node::{KINDS, ValueType};
+
+#[derive(Debug, Args)]
+pub(super) struct RunsArgs {
+    /// How many to list.
+    #[arg(long, short = 'n', default_value_t = 20)]
+    limit: usize,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ShowArgs {
+    /// The run's id, the end of it, or `latest`.
+    #[arg(default_value = "latest")]
+    run: String,
+}
+
+fn status_word(view: &RunView) -> &'static str {
+    match view.end.as_ref().map(|end| end.status) {
+        Some(RunStatus::Succeeded) => "succeeded",
+        Some(RunStatus::Failed) => "failed",
+        Some(RunStatus::Cancelled) => "cancelled",
+        None => "interrupted or running",
+    }
+}
+
+pub(super) async fn runs(session: &Session, args: &RunsArgs) -> Result<ExitCode, CliError> {
+    let store = session.open_store().await?;
+    let views = engine::list_runs(&store, args.limit).await?;
+    session.print(&views, || {
+        if views.is_empty() {
+            return format!("No runs in {}.", session.store);
+        }
+        let rows = views.iter().map(|view| {
+            vec![
+                short_id(&view.start.run).to_owned(),
+                view.start.pipeline.clone(),
+                view.start.as_of.to_string(),
+                status_word(view).to_owned(),
+                view.start.at.to_string(),
+            ]
+        });
+        table(&["run", "pipeline", "as of", "status", "started"], rows)
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) async fn show(session: &Session, args: &ShowArgs) -> Result<ExitCode, CliError> {
+    let store = session.open_store().await?;
+    let Some(view) = engine::read_run(&store, &args.run).await? else {
+        let message = format!("no single run `{}` in {}; `walkforward runs` lists them", args.run, session.store);
+        return Err(CliError::Usage(message));
+    };
+    session.print(&view, || {
+        let head = format!(
+            "{} · as of {} · run {} · {}",
+            view.start.pipeline,
+            view.start.as_of,
+            view.start.run,
+            status_word(&view)
+        );
+        let artifacts = view.nodes.iter().flat_map(|node| {
+            node.outputs.iter().map(move |(port, output)| {
+                vec![format!("{}.{port}", node.node), output.kind.to_string(), output.sha256.to_string()]
+            })
+        });
+        let values = view.nodes.iter().flat_map(|node| {
+            node.values.iter().map(move |(name, value)| vec![format!("{}.{name}", node.node), value.to_string()])
+        });
+        format!(
+            "{head}\n\n{}\n\n{}\n\n{}",
+            nodes_table(&view.nodes),
+            table(&["value", ""], values),
+            table(&["artifact", "type", "sha256"], artifacts)
+        )
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn kinds(session: &Session) -> Result<ExitCode, CliError> {
+    let report: Vec<serde_json::Value> = KINDS
+        .iter()
+        .map(|kind| {
+            let about = kind.descriptor();
+            let inputs = about.inputs.iter().map(|port| json!({"name": port.name, "required": port.required, "types": port.types, "doc": port.doc}));
+            let outputs = about.outputs.iter().map(|port| json!({"name": port.name, "type": port.kind, "doc": port.doc}));
+            let values = about.values.iter().map(|port| json!({"name": port.name, "type": value_type(port.kind), "doc": port.doc}));
+            json!({
+                "kind": about.name, "version": about.version, "doc": about.doc,
+                "inputs": inputs.collect::<Vec<_>>(), "outputs": outputs.collect::<Vec<_>>(), "values": values.collect::<Vec<_>>(),
+            })
+        })
+        .collect();
+    session.print(&report, || {
+        let mut text = String::new();
+        for kind in KINDS {
+            let about = kind.descriptor();
+            let inputs = about.inputs.iter().map(|port| {
+                let need = if port.required { "" } else { " (optional)" };
+                vec!["input".to_owned(), format!("{}{need}", port.name), port.doc.to_owned()]
+            });
+            let outputs =
+                about.outputs.iter().map(|port| vec!["output".to_owned(), port.name.to_owned(), port.doc.to_owned()]);
+            let values = about.values.iter().map(|port| {
+                vec!["value".to_owned(), format!("{}: {}", port.name, value_type(port.kind)), port.doc.to_owned()]
+            });
+            let rows = inputs.chain(outputs).chain(values);
+            text.push_str(&format!("{}: {}\n{}\n\n", about.name, about.doc, table(&["", "name", "meaning"], rows)));
+        }
+        text
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn value_type(kind: ValueType) -> String {
+    match kind {
+        ValueType::Bool => "true or false".to_owned(),
+        ValueType::Number => "number".to_owned(),
+        ValueType::Text => "text".to_owned(),
+        ValueType::Word(words) => words.join(" | "),
+    }
+}

@@ -1,0 +1,133 @@
+//! Progress on stderr: bars on a terminal, a line per state change elsewhere.
+
+use std::collections::BTreeMap;
+use std::io::{IsTerminal as _, Write as _};
+use std::time::Duration;
+
+use clap::ValueEnum;
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use super::render::{outcome_word, result_of};
+use crate::engine::{NodeRecord, Outcome, RunEvent};
+
+/// How progress is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ProgressMode {
+    /// Bars on a terminal, lines elsewhere and where `CI` is set.
+    Auto,
+    /// A line per state change, and one a minute.
+    Plain,
+    /// One JSON object a line for each event.
+    Json,
+    /// Nothing.
+    None,
+}
+
+const HEARTBEAT: Duration = Duration::from_secs(60);
+
+/// Shows events until the run's end closes the channel.
+pub(super) async fn show(mode: ProgressMode, mut events: UnboundedReceiver<RunEvent>) {
+    let bars = std::io::stderr().is_terminal() && std::env::var_os("CI").is_none();
+    match mode {
+        ProgressMode::Auto if bars => show_bars(&mut events).await,
+        ProgressMode::Auto | ProgressMode::Plain => show_lines(&mut events).await,
+        ProgressMode::Json => {
+            while let Some(event) = events.recv().await {
+                if let Ok(line) = serde_json::to_string(&event) {
+                    say(&line);
+                }
+            }
+        }
+        ProgressMode::None => while events.recv().await.is_some() {},
+    }
+}
+
+fn say(line: &str) {
+    // stderr that has gone away is no reason to stop a run
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+fn ended_line(record: &NodeRecord) -> String {
+    let seconds = (record.ended.micros() - record.started.micros()) as f64 / 1e6;
+    let time = if record.outcome == Outcome::Succeeded { format!(" ({seconds:.1} s)") } else { String::new() };
+    format!("{}: {}{time}: {}", record.node, outcome_word(record.outcome), result_of(record))
+}
+
+async fn show_lines(events: &mut UnboundedReceiver<RunEvent>) {
+    let mut running: BTreeMap<String, String> = BTreeMap::new();
+    loop {
+        match tokio::time::timeout(HEARTBEAT, events.recv()).await {
+            Err(_) => {
+                let words: Vec<String> = running.iter().map(|(node, at)| format!("{node} {at}")).collect();
+                say(&format!("still running: {}", words.join(", ")));
+            }
+            Ok(None) => return,
+            Ok(Some(event)) => match event {
+                RunEvent::NodeStarted { node, .. } => {
+                    say(&format!("{node}: running"));
+                    running.insert(node, String::new());
+                }
+                RunEvent::Progress { node, done, total, words } => {
+                    running.insert(node, format!("{done}/{total} {words}"));
+                }
+                RunEvent::NodeEnded { record } => {
+                    running.remove(&record.node);
+                    say(&ended_line(&record));
+                }
+                RunEvent::Stopping { .. } => say("stopping: waiting for running nodes"),
+                RunEvent::RunStarted { .. } | RunEvent::RunEnded { .. } => {}
+            },
+        }
+    }
+}
+
+async fn show_bars(events: &mut UnboundedReceiver<RunEvent>) {
+    let all = MultiProgress::new();
+    let mut running: BTreeMap<String, ProgressBar> = BTreeMap::new();
+    while let Some(event) = events.recv().await {
+        match event {
+            RunEvent::NodeStarted { node, .. } => {
+                let bar = all.add(ProgressBar::new(0).with_style(spinner()).with_prefix(node.clone()));
+                bar.enable_steady_tick(Duration::from_millis(100));
+                running.insert(node, bar);
+            }
+            RunEvent::Progress { node, done, total, words } => {
+                if let Some(bar) = running.get(&node) {
+                    if bar.length() != Some(total) {
+                        bar.set_style(if total > 0 { counted() } else { spinner() });
+                        bar.set_length(total);
+                    }
+                    bar.set_position(done);
+                    bar.set_message(words);
+                }
+            }
+            RunEvent::NodeEnded { record } => {
+                if let Some(bar) = running.remove(&record.node) {
+                    bar.finish_and_clear();
+                }
+                let _ = all.println(ended_line(&record));
+            }
+            RunEvent::Stopping { .. } => {
+                let _ = all.println("stopping: waiting for running nodes");
+            }
+            RunEvent::RunStarted { .. } | RunEvent::RunEnded { .. } => {}
+        }
+    }
+    let _ = all.clear();
+}
+
+fn spinner() -> ProgressStyle {
+    style("{spinner} {prefix} {elapsed}")
+}
+
+fn counted() -> ProgressStyle {
+    style("{spinner} {prefix} [{bar:30}] {pos}/{len} {elapsed} {msg}")
+}
+
+fn style(template: &str) -> ProgressStyle {
+    // both templates are constants; the default style is what a mistake in them would show
+    ProgressStyle::with_template(template)
+        .map(|style| style.progress_chars("=> "))
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+}

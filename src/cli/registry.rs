@@ -1,0 +1,119 @@
+//! `walkforward registry list | show | rollback`.
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::Session;
+use super::error::CliError;
+use super::render::table;
+use crate::registry::{Champion, EntryAction, Registry, Stamp};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum RegistryCommand {
+    /// List models and who holds their champion alias.
+    List,
+    /// Show the log of a model: every promotion and rollback.
+    Show {
+        /// The model.
+        model: String,
+    },
+    /// Give an alias back to an earlier version; the log keeps both.
+    Rollback(RollbackArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RollbackArgs {
+    /// The model.
+    model: String,
+    /// The alias.
+    #[arg(long, default_value = "champion")]
+    alias: String,
+    /// The slot of the promotion to return to; without it, the champion before the current one.
+    #[arg(long)]
+    to: Option<u64>,
+    /// Why; kept in the log.
+    #[arg(long)]
+    reason: String,
+}
+
+pub(super) async fn registry(session: &Session, command: &RegistryCommand) -> Result<ExitCode, CliError> {
+    let registry = Registry::new(session.open_store().await?);
+    match command {
+        RegistryCommand::List => list(session, &registry).await,
+        RegistryCommand::Show { model } => show(session, &registry, model).await,
+        RegistryCommand::Rollback(args) => rollback(session, &registry, args).await,
+    }
+}
+
+async fn list(session: &Session, registry: &Registry) -> Result<ExitCode, CliError> {
+    let mut rows = Vec::new();
+    let mut report = Vec::new();
+    for model in registry.models().await? {
+        let history = registry.history(&model).await?;
+        let champion = history.champion("champion");
+        report.push(json!({
+            "model": model,
+            "entries": history.entries.len(),
+            "champion": champion.as_ref().map(|champion| json!({
+                "slot": champion.slot, "as_of": champion.as_of, "version": champion.version,
+            })),
+        }));
+        let (slot, as_of, digest) = match &champion {
+            Some(Champion { slot, version, as_of }) => {
+                (slot.to_string(), as_of.to_string(), version.model.sha256.short())
+            }
+            None => ("-".to_owned(), "-".to_owned(), "none".to_owned()),
+        };
+        rows.push(vec![model, digest, slot, as_of, history.entries.len().to_string()]);
+    }
+    session.print(&report, || {
+        if rows.is_empty() {
+            return format!("No model was ever deployed from {}.", session.store);
+        }
+        table(&["model", "champion", "slot", "as of", "entries"], rows)
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn show(session: &Session, registry: &Registry, model: &str) -> Result<ExitCode, CliError> {
+    let history = registry.history(model).await?;
+    if history.entries.is_empty() {
+        let known = registry.models().await?;
+        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        return Err(CliError::Usage(format!("there is no registered model `{model}`; known: {known}")));
+    }
+    session.print(&history.entries, || {
+        let rows = history.entries.iter().map(|entry| {
+            let (action, what) = match &entry.action {
+                EntryAction::Promote { version, as_of, .. } => {
+                    let digest = version.model.sha256.short();
+                    ("promote", format!("{digest}, decided as of {as_of}\n{}", version.reason))
+                }
+                EntryAction::Rollback { to: Some(to), reason } => ("rollback", format!("to slot {to}: {reason}")),
+                EntryAction::Rollback { to: None, reason } => ("rollback", format!("to no champion: {reason}")),
+            };
+            vec![entry.slot.to_string(), entry.alias.clone(), action.to_owned(), what, entry.at.to_string()]
+        });
+        table(&["slot", "alias", "action", "what", "at"], rows)
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn rollback(session: &Session, registry: &Registry, args: &RollbackArgs) -> Result<ExitCode, CliError> {
+    let stamp = Stamp { at: super::now(), by: "command line".to_owned(), txn: uuid::Uuid::now_v7().to_string() };
+    let (slot, champion) = registry.rollback(&args.model, &args.alias, args.to, &args.reason, &stamp).await?;
+    let digest = champion.as_ref().map(|champion| champion.version.model.sha256);
+    let report = json!({"model": args.model, "alias": args.alias, "slot": slot, "champion": digest});
+    session.print(&report, || match &champion {
+        Some(Champion { slot: to, version, .. }) => format!(
+            "{} of `{}` is again {} from slot {to}; recorded in slot {slot}.",
+            args.alias,
+            args.model,
+            version.model.sha256.short()
+        ),
+        None => format!("`{}` has no {} any more; recorded in slot {slot}.", args.model, args.alias),
+    })?;
+    Ok(ExitCode::SUCCESS)
+}

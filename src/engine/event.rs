@@ -1,0 +1,123 @@
+//! What happens in a run: one stream of events that feeds display, journal and JSON alike.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::artifact::{ArtifactRef, Scalar};
+use crate::base::{Digest, Timestamp};
+
+/// How a node ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It ran and ended well.
+    Succeeded,
+    /// Its result was in the store.
+    Reused,
+    /// It was not to run, or had too little data.
+    Skipped,
+    /// It failed.
+    Failed,
+    /// It was stopped.
+    Cancelled,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunStatus {
+    /// No node failed.
+    Succeeded,
+    /// A node failed.
+    Failed,
+    /// It was asked to stop.
+    Cancelled,
+}
+
+/// What became of a node in a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NodeRecord {
+    /// The node.
+    pub node: String,
+    /// Its kind.
+    pub kind: String,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Why it was skipped or failed; else empty.
+    pub reason: String,
+    /// The result in one line.
+    pub summary: String,
+    /// Its cache key, where it got that far.
+    pub fingerprint: Option<Digest>,
+    /// What was hashed into the key.
+    pub parts: Value,
+    /// Artifacts by port.
+    pub outputs: BTreeMap<String, ArtifactRef>,
+    /// Values by name.
+    pub values: BTreeMap<String, Scalar>,
+    /// The run that computed it: this one, or the one it was reused from.
+    pub made_by: Option<String>,
+    /// Digests by port that another run wrote for the same key, where they differ from ours.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub nondeterministic: BTreeMap<String, Digest>,
+    /// When it started.
+    pub started: Timestamp,
+    /// When it ended.
+    pub ended: Timestamp,
+}
+
+/// Something that happened.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunEvent {
+    /// The run began.
+    RunStarted {
+        /// The run.
+        run: String,
+        /// The pipeline's name.
+        pipeline: String,
+        /// How many nodes it has.
+        nodes: usize,
+        /// When.
+        at: Timestamp,
+    },
+    /// A node began to run.
+    NodeStarted {
+        /// The node.
+        node: String,
+        /// Its kind.
+        kind: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// A node got further.
+    Progress {
+        /// The node.
+        node: String,
+        /// Steps done.
+        done: u64,
+        /// Steps in all.
+        total: u64,
+        /// What it is at.
+        words: String,
+    },
+    /// A node ended, whichever way.
+    NodeEnded {
+        /// What became of it.
+        record: Box<NodeRecord>,
+    },
+    /// The run was asked to stop and waits for running nodes.
+    Stopping {
+        /// When.
+        at: Timestamp,
+    },
+    /// The run ended.
+    RunEnded {
+        /// How.
+        status: RunStatus,
+        /// When.
+        at: Timestamp,
+    },
+}

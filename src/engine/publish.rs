@@ -1,0 +1,47 @@
+//! Copies of outputs outside the store, for people: written whole or not at all.
+
+use std::path::Path;
+
+use super::{EngineError, NodeRecord, Shared};
+use crate::artifact::{Artifact, Payload};
+
+/// Writes what `publish` asks for, for nodes that have a result. Files that are already right are left alone.
+pub(super) async fn publish(shared: &Shared<'_>, nodes: &[NodeRecord]) -> Result<Vec<String>, EngineError> {
+    let mut written = Vec::new();
+    for record in nodes {
+        let Some(node) = shared.pipeline.node(&record.node) else { continue };
+        for (port, path) in &node.publish {
+            let Some(reference) = record.outputs.get(port) else { continue };
+            let artifact = shared.store.get(reference).await?;
+            write(&artifact, path).await.map_err(|source| EngineError::Publish { path: path.clone(), source })?;
+            written.push(path.clone());
+        }
+    }
+    Ok(written)
+}
+
+async fn write(artifact: &Artifact, path: &str) -> std::io::Result<()> {
+    match &artifact.payload {
+        Payload::File(bytes) => write_file(Path::new(path), bytes).await,
+        Payload::Tree(files) => {
+            for (name, bytes) in files {
+                write_file(&Path::new(path).join(name), bytes).await?;
+            }
+            Ok(())
+        }
+    }
+}
+
+async fn write_file(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    if tokio::fs::read(path).await.is_ok_and(|found| found == bytes) {
+        return Ok(());
+    }
+    if let Some(folder) = path.parent() {
+        tokio::fs::create_dir_all(folder).await?;
+    }
+    // beside the target, so that the rename stays on one disk; the process id keeps two runs apart
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(format!(".{}.tmp", std::process::id()));
+    tokio::fs::write(&temporary, bytes).await?;
+    tokio::fs::rename(&temporary, path).await
+}

@@ -1,0 +1,132 @@
+//! Sources: what a run reads from outside, pinned to digests once, at the start.
+//!
+//! The bytes that were hashed are the bytes that nodes read: a file that changes while a run is under way changes
+//! nothing in it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use bytes::Bytes;
+
+use super::EngineError;
+use crate::artifact::{Artifact, ArtifactRef, ArtifactType, Store, reference_to};
+use crate::base::Timestamp;
+use crate::pipeline::{Pipeline, Source};
+use crate::registry::Registry;
+use crate::storage::Storage;
+
+/// Sources as they were when the run started.
+#[derive(Clone, Debug, Default)]
+pub struct PinnedSources {
+    /// References by name; `None` for an optional source that does not exist.
+    pub references: BTreeMap<String, Option<ArtifactRef>>,
+    /// The bytes of those that come from files.
+    pub(super) artifacts: BTreeMap<String, Artifact>,
+}
+
+/// Reads and hashes every source of a pipeline.
+///
+/// # Errors
+/// A file is missing, a required model was never promoted, or the store cannot be reached.
+pub async fn pin(pipeline: &Pipeline, store: &Store) -> Result<PinnedSources, EngineError> {
+    let mut pinned = PinnedSources::default();
+    for (name, source) in &pipeline.sources {
+        let artifact = match source {
+            Source::Registry { model, alias, optional } => {
+                let found = champion(store, model, alias, pipeline.as_of).await?;
+                if found.is_none() && !optional {
+                    let problem = format!("`{model}` has no {alias} yet; deploy one, or add `optional: true`");
+                    return Err(EngineError::Source { name: name.clone(), problem });
+                }
+                pinned.references.insert(name.clone(), found);
+                continue;
+            }
+            Source::Bars(path) => {
+                Artifact::tree(ArtifactType::Bars, read_files(path).await.map_err(|problem| named(name, problem))?)
+            }
+            Source::Strategy(path) => {
+                let files = read_files(path).await.map_err(|problem| named(name, problem))?;
+                let Some(bytes) = files.into_values().next() else { continue };
+                Artifact::file(ArtifactType::Strategy, bytes)
+            }
+        };
+        let (reference, _) = reference_to(&artifact).map_err(crate::artifact::StoreError::from)?;
+        pinned.references.insert(name.clone(), Some(reference));
+        pinned.artifacts.insert(name.clone(), artifact);
+    }
+    Ok(pinned)
+}
+
+fn named(name: &str, problem: String) -> EngineError {
+    EngineError::Source { name: name.to_owned(), problem }
+}
+
+async fn champion(
+    store: &Store,
+    model: &str,
+    alias: &str,
+    as_of: Timestamp,
+) -> Result<Option<ArtifactRef>, EngineError> {
+    let history = Registry::new(store.clone()).history(model).await?;
+    Ok(history.champion_as_of(alias, as_of).map(|champion| champion.version.model))
+}
+
+/// The files at a path: one file, or all Parquet and CSV files of a folder or an S3 prefix, by name.
+async fn read_files(path: &str) -> Result<BTreeMap<String, Bytes>, String> {
+    if path.contains("://") {
+        return read_remote(path).await;
+    }
+    let place = Path::new(path);
+    let missing = |error: std::io::Error| {
+        let hint = if error.kind() == std::io::ErrorKind::NotFound {
+            "; paths are relative to the folder the program is called from"
+        } else {
+            ""
+        };
+        format!("cannot read `{path}`: {error}{hint}")
+    };
+    let about = tokio::fs::metadata(place).await.map_err(missing)?;
+    let mut files = BTreeMap::new();
+    if about.is_file() {
+        let name = place.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        files.insert(name, tokio::fs::read(place).await.map_err(missing)?.into());
+        return Ok(files);
+    }
+    let mut entries = tokio::fs::read_dir(place).await.map_err(missing)?;
+    while let Some(entry) = entries.next_entry().await.map_err(missing)? {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if is_data_file(&name) {
+            files.insert(name, tokio::fs::read(entry.path()).await.map_err(missing)?.into());
+        }
+    }
+    not_empty(path, files)
+}
+
+async fn read_remote(path: &str) -> Result<BTreeMap<String, Bytes>, String> {
+    let (folder, file) = match path.rsplit_once('/') {
+        Some((folder, file)) if is_data_file(file) || file.ends_with(".yaml") => (folder, Some(file)),
+        _ => (path.trim_end_matches('/'), None),
+    };
+    let storage = Storage::open(folder).map_err(|error| error.to_string())?;
+    let names = match file {
+        Some(file) => vec![file.to_owned()],
+        None => storage.list("").await.map_err(|error| error.to_string())?,
+    };
+    let mut files = BTreeMap::new();
+    for name in names.into_iter().filter(|name| file.is_some() || is_data_file(name)) {
+        let bytes = storage.get(&name).await.map_err(|error| error.to_string())?;
+        files.insert(name.clone(), bytes.ok_or_else(|| format!("`{folder}/{name}` does not exist"))?);
+    }
+    not_empty(path, files)
+}
+
+fn is_data_file(name: &str) -> bool {
+    [".parquet", ".csv"].iter().any(|suffix| name.ends_with(suffix))
+}
+
+fn not_empty(path: &str, files: BTreeMap<String, Bytes>) -> Result<BTreeMap<String, Bytes>, String> {
+    if files.is_empty() {
+        return Err(format!("no `.parquet` or `.csv` file in `{path}`"));
+    }
+    Ok(files)
+}

@@ -1,0 +1,17 @@
+//! walkforward runs the whole life of a trading model from one YAML file.
+//!
+//! The library holds all logic in layers, an arrow may only point down: `cli` -> `engine` -> `plan` -> `pipeline` ->
+//! `node` -> the domain rooms -> `artifact`, `market` -> `storage`, `table`, `indicator`, `metric`, `stats` -> `base`.
+//! `docs/ARCHITECTURE.md` says what is where and why; a test keeps the arrows.
+
+pub mod artifact;
+pub mod base;
+pub mod cli;
+pub mod engine;
+pub mod market;
+pub mod node;
+pub mod pipeline;
+pub mod plan;
+pub mod registry;
+pub mod storage;
+pub mod table;

@@ -1,0 +1,7 @@
+//! The `walkforward` program; everything it does is in the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    walkforward::cli::main()
+}

@@ -1,0 +1,48 @@
+//! Bars in memory: one calendar for the data set, one [`Series`] of columns for each symbol.
+
+/// The bars of one symbol, in time order, as columns of equal length. Symbols need not trade in every session.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Series {
+    /// Ticker.
+    pub symbol: String,
+    /// For each bar, its index into [`Bars::sessions`]; strictly increasing.
+    pub session: Vec<u32>,
+    /// Split-adjusted open.
+    pub open: Vec<f64>,
+    /// Split-adjusted high.
+    pub high: Vec<f64>,
+    /// Split-adjusted low.
+    pub low: Vec<f64>,
+    /// Split-adjusted close.
+    pub close: Vec<f64>,
+    /// Shares (or units) traded; may be 0 or NaN.
+    pub volume: Vec<f64>,
+}
+
+impl Series {
+    /// Number of bars.
+    pub fn len(&self) -> usize {
+        self.close.len()
+    }
+
+    /// Says whether there is no bar.
+    pub fn is_empty(&self) -> bool {
+        self.close.is_empty()
+    }
+
+    /// The row of this symbol's bar in a session, if it traded then.
+    pub fn row_at(&self, session: u32) -> Option<usize> {
+        self.session.binary_search(&session).ok()
+    }
+}
+
+/// Validated bars of a universe.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Bars {
+    /// Session start times (microseconds since 1970-01-01 UTC), strictly increasing: the union over all symbols.
+    pub sessions: Vec<i64>,
+    /// One entry a symbol, sorted by symbol.
+    pub series: Vec<Series>,
+    /// Bars a year, for annualisation (252 for stocks, 365 for daily crypto, ...).
+    pub periods_per_year: f64,
+}

@@ -1,0 +1,332 @@
+//! The contract between a node kind and whoever runs it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::artifact::{Artifact, ArtifactRef, ArtifactType, Payload, Scalar};
+use crate::base::{CancelToken, Cancelled, Timestamp};
+use crate::registry::RegistryClient;
+
+/// An artifact that a kind reads.
+#[derive(Debug)]
+pub struct InputPort {
+    /// Name.
+    pub name: &'static str,
+    /// Types it accepts.
+    pub types: &'static [ArtifactType],
+    /// Whether a node of this kind must connect it.
+    pub required: bool,
+    /// Meaning.
+    pub doc: &'static str,
+}
+
+/// An artifact that a kind writes.
+#[derive(Debug)]
+pub struct OutputPort {
+    /// Name.
+    pub name: &'static str,
+    /// Type.
+    pub kind: ArtifactType,
+    /// Meaning.
+    pub doc: &'static str,
+}
+
+/// The type of a value, for conditions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ValueType {
+    /// True or false.
+    Bool,
+    /// Any number.
+    Number,
+    /// Any text.
+    Text,
+    /// One of a closed set of words.
+    Word(&'static [&'static str]),
+}
+
+/// A value that a kind declares.
+#[derive(Debug)]
+pub struct ValuePort {
+    /// Name.
+    pub name: &'static str,
+    /// Type.
+    pub kind: ValueType,
+    /// Meaning and unit.
+    pub doc: &'static str,
+}
+
+/// What the world may know of a kind without running it.
+#[derive(Debug)]
+pub struct Descriptor {
+    /// Name in pipeline files.
+    pub name: &'static str,
+    /// Bumped whenever the output may change for the same input.
+    pub version: u32,
+    /// What it does, in one sentence.
+    pub doc: &'static str,
+    /// What it reads.
+    pub inputs: &'static [InputPort],
+    /// What it writes.
+    pub outputs: &'static [OutputPort],
+    /// Values for conditions and for people.
+    pub values: &'static [ValuePort],
+    /// Whether the end of the data window is part of the fingerprint beside the config.
+    pub uses_as_of: bool,
+}
+
+impl Descriptor {
+    /// Finds an output port.
+    pub fn output(&self, name: &str) -> Option<&'static OutputPort> {
+        self.outputs.iter().find(|port| port.name == name)
+    }
+
+    /// Finds an input port.
+    pub fn input(&self, name: &str) -> Option<&'static InputPort> {
+        self.inputs.iter().find(|port| port.name == name)
+    }
+
+    /// Finds a value.
+    pub fn value(&self, name: &str) -> Option<&'static ValuePort> {
+        self.values.iter().find(|port| port.name == name)
+    }
+}
+
+/// A step into a config.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PathStep {
+    /// A field.
+    Key(String),
+    /// An item of a list.
+    Index(usize),
+}
+
+/// A config that a kind refuses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    /// Where in the config.
+    pub path: Vec<PathStep>,
+    /// What was expected and what was found.
+    pub message: String,
+    /// A field that the kind does not know, and those it does.
+    pub unknown: Option<(String, Vec<String>)>,
+}
+
+impl ConfigError {
+    /// A refusal of the value at a dotted path.
+    pub fn at(path: &str, message: impl Into<String>) -> Self {
+        let path = path.split('.').filter(|step| !step.is_empty()).map(|step| PathStep::Key(step.to_owned())).collect();
+        Self { path, message: message.into(), unknown: None }
+    }
+}
+
+/// Why a node did not end well.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// It was asked to stop.
+    #[error("cancelled")]
+    Cancelled,
+    /// Too little data to do this honestly: the node is skipped, the run goes on.
+    #[error("insufficient {what}: {found} < {needed}")]
+    Insufficient {
+        /// Of what.
+        what: &'static str,
+        /// How many there are.
+        found: usize,
+        /// How many it takes.
+        needed: usize,
+    },
+    /// It failed.
+    #[error(transparent)]
+    Failed(Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl From<Cancelled> for NodeError {
+    fn from(_: Cancelled) -> Self {
+        Self::Cancelled
+    }
+}
+
+impl NodeError {
+    /// Wraps any error as a failure.
+    pub fn failed(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// An input that was read and checked.
+#[derive(Clone, Debug)]
+pub struct InputArtifact {
+    /// Its reference.
+    pub reference: ArtifactRef,
+    /// Its bytes.
+    pub artifact: Artifact,
+}
+
+impl InputArtifact {
+    /// The files of the artifact; a single file has the name `file`.
+    pub fn files(&self) -> BTreeMap<String, Bytes> {
+        match &self.artifact.payload {
+            Payload::File(bytes) => [("file".to_owned(), bytes.clone())].into(),
+            Payload::Tree(files) => files.clone(),
+        }
+    }
+
+    /// The bytes of a single-file artifact.
+    ///
+    /// # Errors
+    /// The artifact is a tree.
+    pub fn bytes(&self) -> Result<Bytes, NodeError> {
+        match &self.artifact.payload {
+            Payload::File(bytes) => Ok(bytes.clone()),
+            Payload::Tree(_) => Err(NodeError::failed(format!("expected one {} file, found several", self.reference.kind))),
+        }
+    }
+}
+
+/// What a node body may use.
+pub struct NodeContext {
+    /// Inputs by port; an optional input without an artifact is absent.
+    pub inputs: BTreeMap<String, InputArtifact>,
+    /// End of the data window, exclusive.
+    pub as_of: Timestamp,
+    /// Asks the body to stop.
+    pub cancel: CancelToken,
+    /// Takes progress: done, total, and a few words.
+    pub progress: Arc<dyn Fn(u64, u64, &str) + Send + Sync>,
+    /// The model registry: the only thing a body may change.
+    pub registry: RegistryClient,
+}
+
+impl NodeContext {
+    /// An input that the port table declares as required.
+    ///
+    /// # Errors
+    /// It is not connected: a bug of the planner, reported instead of hidden.
+    pub fn input(&self, port: &str) -> Result<&InputArtifact, NodeError> {
+        self.inputs.get(port).ok_or_else(|| NodeError::failed(format!("input `{port}` was not resolved")))
+    }
+
+    /// Reports progress.
+    pub fn report(&self, done: u64, total: u64, words: &str) {
+        (self.progress)(done, total, words);
+    }
+}
+
+/// What a node body returns.
+#[derive(Debug, Default)]
+pub struct NodeOutput {
+    /// Artifacts by port.
+    pub outputs: BTreeMap<&'static str, Artifact>,
+    /// Values by name.
+    pub values: BTreeMap<&'static str, Scalar>,
+    /// The result in one line, for people.
+    pub summary: String,
+}
+
+/// A node kind, with the type of its config.
+pub trait Kind: Sync + 'static {
+    /// Checked config: unknown fields are refused, defaults filled in.
+    type Config: DeserializeOwned + Serialize;
+
+    /// What the world may know of it.
+    const DESCRIPTOR: Descriptor;
+
+    /// Checks what types cannot.
+    ///
+    /// # Errors
+    /// The first value that makes no sense.
+    fn check(_config: &Self::Config) -> Result<(), ConfigError> {
+        Ok(())
+    }
+
+    /// Does the work.
+    ///
+    /// # Errors
+    /// See [`NodeError`].
+    fn run(config: &Self::Config, context: &NodeContext) -> Result<NodeOutput, NodeError>;
+
+    /// Says whether the effect that a reused result claims to have had outside the store still holds.
+    fn effect_holds(_values: &BTreeMap<String, Scalar>, _registry: &RegistryClient) -> bool {
+        true
+    }
+}
+
+/// A node kind without the type of its config: what tables and engines hold.
+pub trait NodeKind: Sync {
+    /// What the world may know of it.
+    fn descriptor(&self) -> &'static Descriptor;
+
+    /// Checks a config and fills in defaults.
+    ///
+    /// # Errors
+    /// The first field that is unknown, ill-typed or makes no sense.
+    fn normalise(&self, with: &Value) -> Result<Value, ConfigError>;
+
+    /// Does the work with a config that [`NodeKind::normalise`] returned.
+    ///
+    /// # Errors
+    /// See [`NodeError`].
+    fn run(&self, with: &Value, context: &NodeContext) -> Result<NodeOutput, NodeError>;
+
+    /// See [`Kind::effect_holds`].
+    fn effect_holds(&self, values: &BTreeMap<String, Scalar>, registry: &RegistryClient) -> bool;
+}
+
+impl<K: Kind> NodeKind for K {
+    fn descriptor(&self) -> &'static Descriptor {
+        &K::DESCRIPTOR
+    }
+
+    fn normalise(&self, with: &Value) -> Result<Value, ConfigError> {
+        let config: K::Config = serde_path_to_error::deserialize(with.clone()).map_err(|error| {
+            let message = error.inner().to_string();
+            ConfigError { path: steps(error.path()), unknown: unknown_field(&message), message }
+        })?;
+        K::check(&config)?;
+        serde_json::to_value(&config).map_err(|error| ConfigError::at("", error.to_string()))
+    }
+
+    fn run(&self, with: &Value, context: &NodeContext) -> Result<NodeOutput, NodeError> {
+        let config: K::Config = serde_json::from_value(with.clone()).map_err(NodeError::failed)?;
+        K::run(&config, context)
+    }
+
+    fn effect_holds(&self, values: &BTreeMap<String, Scalar>, registry: &RegistryClient) -> bool {
+        K::effect_holds(values, registry)
+    }
+}
+
+fn steps(path: &serde_path_to_error::Path) -> Vec<PathStep> {
+    use serde_path_to_error::Segment;
+    path.iter()
+        .filter_map(|segment| match segment {
+            Segment::Map { key } => Some(PathStep::Key(key.clone())),
+            Segment::Enum { variant } => Some(PathStep::Key(variant.clone())),
+            Segment::Seq { index } => Some(PathStep::Index(*index)),
+            Segment::Unknown => None,
+        })
+        .collect()
+}
+
+/// Takes serde's "unknown field `x`, expected one of `a`, `b`" apart: serde offers it as text only.
+fn unknown_field(message: &str) -> Option<(String, Vec<String>)> {
+    let mut words = message.strip_prefix("unknown field ")?.split('`').skip(1).step_by(2).map(str::to_owned);
+    Some((words.next()?, words.collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_field_is_taken_out_of_serdes_words() {
+        let found = unknown_field("unknown field `treees`, expected one of `trees`, `depth`");
+        assert_eq!(found, Some(("treees".to_owned(), vec!["trees".to_owned(), "depth".to_owned()])));
+        assert_eq!(unknown_field("invalid type: string"), None);
+    }
+}

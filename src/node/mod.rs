@@ -1,0 +1,23 @@
+//! Node kinds: what a step of a pipeline can do.
+//!
+//! A kind is a pure function from its config and its resolved inputs to artifacts and values. It sees nothing of
+//! pipelines or plans: a [`NodeContext`] gives it the inputs' bytes, the end of the data window, a cancel token and a
+//! place to report progress. The table [`KINDS`] feeds the parser, the suggestions and the reference page: a new kind
+//! is one file and one row.
+//!
+//! A kind's `version` is bumped whenever its output may change for the same input; it is part of every fingerprint.
+
+mod kind;
+
+pub use kind::{
+    ConfigError, Descriptor, InputArtifact, InputPort, Kind, NodeContext, NodeError, NodeKind, NodeOutput, OutputPort,
+    PathStep, ValuePort, ValueType,
+};
+
+/// Every kind a pipeline may name.
+pub const KINDS: &[&dyn NodeKind] = &[];
+
+/// Finds a kind by name.
+pub fn find_kind(name: &str) -> Option<&'static dyn NodeKind> {
+    KINDS.iter().copied().find(|kind| kind.descriptor().name == name)
+}

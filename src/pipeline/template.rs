@@ -1,0 +1,124 @@
+//! `${params.x}` and `${run.as_of}` in values.
+//!
+//! A value that is one reference and nothing else takes the referred value with its type; inside a longer text the value
+//! is written out. `\${` is a literal. An undefined name is an error with its place, never empty text.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::params::Param;
+use super::yaml::Yaml;
+use crate::base::{Located, Problem, Span, Timestamp};
+
+/// What references may name.
+pub(super) struct Scope<'a> {
+    /// Declared params.
+    pub params: &'a BTreeMap<String, Param>,
+    /// End of the data window.
+    pub as_of: Timestamp,
+}
+
+impl Scope<'_> {
+    /// Replaces every reference in a tree; each one that cannot be is a problem.
+    pub(super) fn fill(&self, tree: &Located<Yaml>, problems: &mut Vec<Problem>) -> Value {
+        match &tree.value {
+            Yaml::Text(text) => self.fill_text(text, tree.span).unwrap_or_else(|problem| {
+                problems.push(problem);
+                Value::Null
+            }),
+            Yaml::List(items) => items.iter().map(|item| self.fill(item, problems)).collect(),
+            Yaml::Map(fields) => Value::Object(
+                fields.iter().map(|(key, field)| (key.value.clone(), self.fill(field, problems))).collect(),
+            ),
+            other => other.to_json(),
+        }
+    }
+
+    fn fill_text(&self, text: &str, span: Span) -> Result<Value, Problem> {
+        if let Some(name) = whole_reference(text) {
+            return self.resolve(name, span);
+        }
+        let mut filled = String::new();
+        let mut rest = text;
+        while let Some(at) = rest.find("${") {
+            if let Some(before) = rest[..at].strip_suffix('\\') {
+                filled.push_str(before);
+                filled.push_str("${");
+                rest = &rest[at + 2..];
+                continue;
+            }
+            filled.push_str(&rest[..at]);
+            let Some(end) = rest[at..].find('}') else {
+                return Err(Problem::new("pipeline::reference", span, "`${` is never closed")
+                    .hint("add `}`, or write `\\${` for a literal"));
+            };
+            match self.resolve(&rest[at + 2..at + end], span)? {
+                Value::String(value) => filled.push_str(&value),
+                value @ (Value::Number(_) | Value::Bool(_)) => filled.push_str(&value.to_string()),
+                _ => {
+                    let name = &rest[at..=at + end];
+                    let message = format!("`{name}` is a list and cannot stand inside a text");
+                    return Err(Problem::new("pipeline::reference", span, message).hint("make it the whole value"));
+                }
+            }
+            rest = &rest[at + end + 1..];
+        }
+        filled.push_str(rest);
+        Ok(Value::String(filled))
+    }
+
+    fn resolve(&self, name: &str, span: Span) -> Result<Value, Problem> {
+        let undefined = |message: String| Problem::new("pipeline::undefined_reference", span, message);
+        match name.trim().split_once('.') {
+            Some(("params", param)) => match self.params.get(param) {
+                Some(found) => Ok(found.value.clone()),
+                None => Err(undefined(format!("`${{{name}}}`: no param `{param}` is declared"))
+                    .suggest(param, self.params.keys().map(String::as_str))),
+            },
+            Some(("run", "as_of")) => Ok(Value::String(self.as_of.to_string())),
+            Some(("matrix" | "env", _)) => Err(super::not_built(span, &format!("${{{name}}}"))),
+            _ => Err(undefined(format!("`${{{name}}}` refers to nothing"))
+                .hint("known: ${params.NAME} and ${run.as_of}")),
+        }
+    }
+}
+
+fn whole_reference(text: &str) -> Option<&str> {
+    let inner = text.strip_prefix("${")?.strip_suffix('}')?;
+    (!inner.contains(['{', '}', '$'])).then_some(inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pipeline::ParamType;
+
+    fn fill(text: &str) -> Result<Value, String> {
+        let list = Param { kind: ParamType::List, value: serde_json::json!(["A", "B"]) };
+        let trials = Param { kind: ParamType::Int { min: None, max: None }, value: 50.into() };
+        let params = [("symbols".to_owned(), list), ("trials".to_owned(), trials)].into();
+        let scope = Scope { params: &params, as_of: "2013-03-03".parse().unwrap() };
+        scope.fill_text(text, Span::default()).map_err(|problem| problem.message)
+    }
+
+    #[test]
+    fn a_whole_value_keeps_its_type() {
+        assert_eq!(fill("${params.trials}"), Ok(50.into()));
+        assert_eq!(fill("${params.symbols}"), Ok(serde_json::json!(["A", "B"])));
+    }
+
+    #[test]
+    fn inside_a_text_the_value_is_written_out() {
+        assert_eq!(fill("out/${run.as_of}-${params.trials}.md"), Ok("out/2013-03-03-50.md".into()));
+        assert_eq!(fill(r"\${params.x}"), Ok("${params.x}".into()));
+    }
+
+    #[test]
+    fn what_is_undefined_is_an_error() {
+        assert_eq!(fill("${params.trial}"), Err("`${params.trial}`: no param `trial` is declared".to_owned()));
+        assert_eq!(fill("x ${params.symbols}"), Err("`${params.symbols}` is a list and cannot stand inside a text".to_owned()));
+        assert_eq!(fill("${now}"), Err("`${now}` refers to nothing".to_owned()));
+        assert!(fill("a ${params.trials").is_err());
+    }
+}

@@ -1,0 +1,103 @@
+//! The cache key of a node: everything that decides its result, and nothing else.
+//!
+//! | in | not in |
+//! |---|---|
+//! | kind and its version | names of nodes, runs and files |
+//! | `with` after substitution, defaults filled in | `when`, `needs`, `publish` |
+//! | digest of each input's bytes, by port; absent inputs as null | paths, threads, host, time |
+//! | end of the data window, if the kind declares it | the version of this program |
+//!
+//! SHA-256 over the canonical JSON of these parts, with the format number below.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::artifact::ArtifactRef;
+use crate::base::{CanonicalError, Digest, Timestamp, canonical_json};
+use crate::node::Descriptor;
+
+const FORMAT: u32 = 1;
+
+/// A cache key and what was hashed into it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fingerprint {
+    /// The key.
+    pub digest: Digest,
+    /// The parts.
+    pub parts: Value,
+}
+
+impl Fingerprint {
+    /// Computes the key of a node.
+    ///
+    /// # Errors
+    /// The config holds a number that JSON cannot.
+    pub fn of(
+        descriptor: &Descriptor,
+        with: &Value,
+        inputs: &BTreeMap<String, Option<ArtifactRef>>,
+        as_of: Timestamp,
+    ) -> Result<Self, CanonicalError> {
+        let inputs: BTreeMap<&str, Option<Digest>> =
+            inputs.iter().map(|(port, found)| (port.as_str(), found.as_ref().map(|found| found.sha256))).collect();
+        let mut parts = json!({
+            "format": FORMAT,
+            "kind": descriptor.name,
+            "kind_version": descriptor.version,
+            "with": with,
+            "inputs": inputs,
+        });
+        if descriptor.uses_as_of {
+            parts["as_of"] = as_of.to_string().into();
+        }
+        Ok(Self { digest: Digest::of(&canonical_json(&parts)?), parts })
+    }
+}
+
+/// Says in words what differs between the parts of an earlier run and those of now.
+pub fn differences(before: &Value, now: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    walk("", before, now, &mut found);
+    if found.is_empty() {
+        // same key, so the result was there once and is gone or damaged
+        found.push("its result is no longer in the store".to_owned());
+    }
+    found
+}
+
+fn walk(path: &str, before: &Value, now: &Value, found: &mut Vec<String>) {
+    match (before, now) {
+        (Value::Object(a), Value::Object(b)) => {
+            let keys: std::collections::BTreeSet<&String> = a.keys().chain(b.keys()).collect();
+            for key in keys {
+                let deeper = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                walk(&deeper, a.get(key).unwrap_or(&Value::Null), b.get(key).unwrap_or(&Value::Null), found);
+            }
+        }
+        (a, b) if a == b => {}
+        (a, b) => found.push(format!("{path}: {} -> {}", short(path, a), short(path, b))),
+    }
+}
+
+fn short(path: &str, value: &Value) -> String {
+    match value {
+        Value::Null => "none".to_owned(),
+        Value::String(text) if path.starts_with("inputs.") && text.len() == 64 => text[..12].to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn differences_name_the_part_and_both_values() {
+        let before = json!({"with": {"trials": 50, "seed": 1}, "inputs": {"bars": "a".repeat(64)}});
+        let now = json!({"with": {"trials": 60, "seed": 1}, "inputs": {"bars": "b".repeat(64)}});
+        assert_eq!(differences(&before, &now), ["inputs.bars: aaaaaaaaaaaa -> bbbbbbbbbbbb", "with.trials: 50 -> 60"]);
+        assert_eq!(differences(&now, &now), ["its result is no longer in the store"]);
+    }
+}

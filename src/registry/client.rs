@@ -1,0 +1,239 @@
+//! The registry as node bodies see it: synchronous, and stamped with the run that asks.
+
+use std::sync::Arc;
+
+use tokio::runtime::Handle;
+
+use super::log::{EntryAction, History, ModelVersion, Registry, RegistryError, Stamp, Step};
+use crate::base::{Digest, Timestamp};
+
+/// What a promotion asks for.
+#[derive(Clone, Debug)]
+pub struct PromotionRequest {
+    /// The registered model's name.
+    pub model: String,
+    /// The alias to take.
+    pub alias: String,
+    /// The new version.
+    pub version: ModelVersion,
+    /// Digest of the model that the challenger was compared with; `None` when there was no champion.
+    pub expected: Option<Digest>,
+    /// Hash of everything that decided the promotion.
+    pub deploy_id: Digest,
+    /// End of the data window it was decided on.
+    pub as_of: Timestamp,
+}
+
+/// What became of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PromotionOutcome {
+    /// The new version holds the alias, by the entry in this slot.
+    Promoted(u64),
+    /// This very decision was carried out before, in this slot.
+    Duplicate(u64),
+    /// The alias is held by another model than the one that was compared with.
+    ChampionChanged {
+        /// Digest of the model that holds it.
+        found: Option<Digest>,
+    },
+}
+
+/// The registry, for code that does not wait asynchronously. Must not be used on a thread that drives the runtime.
+#[derive(Clone)]
+pub struct RegistryClient {
+    registry: Registry,
+    runtime: Handle,
+    now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    by: String,
+    txn: String,
+}
+
+impl RegistryClient {
+    /// Joins a registry with the runtime that reaches it, the clock, and who asks.
+    pub fn new(
+        registry: Registry,
+        runtime: Handle,
+        now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+        by: impl Into<String>,
+        txn: impl Into<String>,
+    ) -> Self {
+        Self { registry, runtime, now, by: by.into(), txn: txn.into() }
+    }
+
+    /// Reads and checks a model's log.
+    ///
+    /// # Errors
+    /// The log is broken, or the store cannot be reached.
+    pub fn history(&self, model: &str) -> Result<History, RegistryError> {
+        self.runtime.block_on(self.registry.history(model))
+    }
+
+    /// Carries a promotion out, exactly once.
+    ///
+    /// # Errors
+    /// The log is broken, or the store cannot be reached.
+    pub fn promote(&self, request: &PromotionRequest) -> Result<PromotionOutcome, RegistryError> {
+        let stamp = Stamp { at: (self.now)(), by: self.by.clone(), txn: self.txn.clone() };
+        self.runtime.block_on(self.registry.append(&request.model, &stamp, |history| Ok(step(history, request))))
+    }
+}
+
+fn step(history: &History, request: &PromotionRequest) -> Step<PromotionOutcome> {
+    if let Some(done) = history.promotion(request.deploy_id) {
+        return Step::Stop(PromotionOutcome::Duplicate(done.slot));
+    }
+    let found = history.champion(&request.alias).map(|champion| champion.version.model.sha256);
+    if found != request.expected {
+        return Step::Stop(PromotionOutcome::ChampionChanged { found });
+    }
+    Step::Append {
+        alias: request.alias.clone(),
+        action: EntryAction::Promote {
+            version: Box::new(request.version.clone()),
+            deploy_id: request.deploy_id,
+            as_of: request.as_of,
+        },
+        done: Box::new(PromotionOutcome::Promoted),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::artifact::{Artifact, ArtifactType, Store};
+    use crate::storage::Storage;
+
+    fn version(store: &Store, runtime: &Handle, name: &str) -> ModelVersion {
+        let put = |kind| runtime.block_on(store.put(&Artifact::file(kind, name.as_bytes().to_vec()))).unwrap();
+        ModelVersion {
+            model: put(ArtifactType::Model),
+            strategy: put(ArtifactType::Strategy),
+            evaluation: put(ArtifactType::Evaluation),
+            reason: "better".to_owned(),
+        }
+    }
+
+    struct Bench {
+        runtime: tokio::runtime::Runtime,
+        store: Store,
+    }
+
+    impl Bench {
+        fn new() -> Self {
+            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+            let store = runtime.block_on(Store::over(Storage::in_memory())).unwrap();
+            Self { runtime, store }
+        }
+
+        fn registry(&self) -> Registry {
+            Registry::new(self.store.clone())
+        }
+
+        fn client(&self, txn: &str) -> RegistryClient {
+            let now = Arc::new(|| Timestamp::from_micros(0));
+            RegistryClient::new(self.registry(), self.runtime.handle().clone(), now, "run", txn)
+        }
+
+        fn request(&self, name: &str, expected: Option<Digest>, as_of: &str) -> PromotionRequest {
+            PromotionRequest {
+                model: "quality".to_owned(),
+                alias: "champion".to_owned(),
+                version: version(&self.store, self.runtime.handle(), name),
+                expected,
+                deploy_id: Digest::of(name.as_bytes()),
+                as_of: as_of.parse().unwrap(),
+            }
+        }
+    }
+
+    fn champion(client: &RegistryClient) -> Option<u64> {
+        client.history("quality").unwrap().champion("champion").map(|champion| champion.slot)
+    }
+
+    #[test]
+    fn the_same_decision_is_carried_out_once() {
+        let bench = Bench::new();
+        let request = bench.request("a", None, "2020-01-05");
+        assert_eq!(bench.client("1").promote(&request).unwrap(), PromotionOutcome::Promoted(0));
+        assert_eq!(bench.client("2").promote(&request).unwrap(), PromotionOutcome::Duplicate(0));
+        assert_eq!(champion(&bench.client("3")), Some(0));
+    }
+
+    #[test]
+    fn a_champion_that_changed_in_between_is_not_replaced() {
+        let bench = Bench::new();
+        let client = bench.client("1");
+        client.promote(&bench.request("a", None, "2020-01-05")).unwrap();
+        let outcome = client.promote(&bench.request("b", None, "2020-01-12")).unwrap();
+        assert!(matches!(outcome, PromotionOutcome::ChampionChanged { found: Some(_) }), "{outcome:?}");
+        assert_eq!(champion(&client), Some(0));
+    }
+
+    #[test]
+    fn of_many_runs_that_deploy_at_once_exactly_one_does() {
+        let bench = Bench::new();
+        let outcomes: Vec<PromotionOutcome> = std::thread::scope(|scope| {
+            let racers: Vec<_> = (0..8)
+                .map(|racer| {
+                    let (client, request) =
+                        (bench.client(&racer.to_string()), bench.request(&racer.to_string(), None, "2020-01-05"));
+                    scope.spawn(move || client.promote(&request).unwrap())
+                })
+                .collect();
+            racers.into_iter().map(|racer| racer.join().unwrap()).collect()
+        });
+        let winners = outcomes.iter().filter(|outcome| matches!(outcome, PromotionOutcome::Promoted(_))).count();
+        assert_eq!(winners, 1, "{outcomes:?}");
+        assert_eq!(bench.client("x").history("quality").unwrap().entries.len(), 1);
+    }
+
+    #[test]
+    fn a_repeated_window_meets_the_champion_it_met_before() {
+        let bench = Bench::new();
+        let client = bench.client("1");
+        let first = bench.request("a", None, "2020-01-05");
+        client.promote(&first).unwrap();
+        client.promote(&bench.request("b", Some(first.version.model.sha256), "2020-01-12")).unwrap();
+        let history = client.history("quality").unwrap();
+        let as_of = |day: &str| history.champion_as_of("champion", day.parse().unwrap()).map(|champion| champion.slot);
+        assert_eq!(as_of("2020-01-05"), None);
+        assert_eq!(as_of("2020-01-12"), Some(0));
+        assert_eq!(as_of("2020-01-19"), Some(1));
+    }
+
+    #[test]
+    fn a_rollback_returns_to_the_champion_before_and_again_to_none() {
+        let bench = Bench::new();
+        let client = bench.client("1");
+        let first = bench.request("a", None, "2020-01-05");
+        client.promote(&first).unwrap();
+        client.promote(&bench.request("b", Some(first.version.model.sha256), "2020-01-12")).unwrap();
+        let back = |to: Option<u64>, txn: &str| {
+            let stamp = Stamp { at: Timestamp::from_micros(0), by: "me".to_owned(), txn: txn.to_owned() };
+            bench.runtime.block_on(bench.registry().rollback("quality", "champion", to, "worse", &stamp))
+        };
+        assert_eq!(back(None, "r1").unwrap().0, 2);
+        assert_eq!(champion(&client), Some(0));
+        back(None, "r2").unwrap();
+        assert_eq!(champion(&client), None);
+        assert!(matches!(back(None, "r3"), Err(RegistryError::NothingToRollBack { .. })));
+        back(Some(1), "r4").unwrap();
+        assert_eq!(champion(&client), Some(1));
+        assert!(matches!(back(Some(2), "r5"), Err(RegistryError::NoSuchVersion { .. })));
+    }
+
+    #[test]
+    fn a_changed_or_missing_entry_breaks_the_chain() {
+        let bench = Bench::new();
+        let client = bench.client("1");
+        let first = bench.request("a", None, "2020-01-05");
+        client.promote(&first).unwrap();
+        client.promote(&bench.request("b", Some(first.version.model.sha256), "2020-01-12")).unwrap();
+        let name = "registry/quality/log/00000000000000000000.json";
+        let storage = bench.store.storage();
+        let bytes = bench.runtime.block_on(storage.get(name)).unwrap().unwrap();
+        let text = String::from_utf8(bytes.to_vec()).unwrap().replace("better", "bettor");
+        bench.runtime.block_on(storage.restore(name, text.into())).unwrap();
+        assert!(matches!(client.history("quality"), Err(RegistryError::Broken { slot: 0, .. })));
+    }
+}

@@ -1,0 +1,332 @@
+//! Entries, their chain, and the champion that a replay gives.
+
+use serde::{Deserialize, Serialize};
+
+use crate::artifact::{ArtifactRef, Commit, SealError, Store, StoreError, seal};
+use crate::base::{Digest, Timestamp};
+
+/// Format of the entries written by this version.
+const FORMAT: u32 = 1;
+
+/// A model that was or is in production, with everything that decided it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ModelVersion {
+    /// The model.
+    pub model: ArtifactRef,
+    /// The strategy it scores signals of.
+    pub strategy: ArtifactRef,
+    /// The evaluation that the decision rests on.
+    pub evaluation: ArtifactRef,
+    /// Why, in one sentence with numbers.
+    pub reason: String,
+}
+
+/// What an entry does to an alias.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EntryAction {
+    /// A new version takes the alias.
+    Promote {
+        /// The version.
+        version: Box<ModelVersion>,
+        /// Hash of everything that decided the promotion: the same decision is made once.
+        deploy_id: Digest,
+        /// End of the data window it was decided on.
+        as_of: Timestamp,
+    },
+    /// An earlier version takes the alias back.
+    Rollback {
+        /// The slot whose promotion is in force again; `None` for no champion at all.
+        to: Option<u64>,
+        /// Why, in the words of whoever did it.
+        reason: String,
+    },
+}
+
+/// One slot of the log.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Format of this record.
+    pub format: u32,
+    /// Its number, from 0.
+    pub slot: u64,
+    /// SHA-256 of the whole object in the slot before; `None` in slot 0.
+    pub previous: Option<Digest>,
+    /// The alias it is about.
+    pub alias: String,
+    /// What it does.
+    pub action: EntryAction,
+    /// When it was written.
+    pub at: Timestamp,
+    /// The run or the person that wrote it.
+    pub by: String,
+    /// Unique to the attempt: tells a lost answer from a lost race.
+    pub txn: String,
+}
+
+/// What can go wrong with the registry.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// An entry cannot be written.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// The log has a hole or an entry that does not follow from the one before it.
+    #[error("the registry log of `{model}` is broken at slot {slot}: {problem}")]
+    Broken {
+        /// The model.
+        model: String,
+        /// The slot.
+        slot: u64,
+        /// What is wrong.
+        problem: String,
+    },
+    /// There is nothing to roll back.
+    #[error("`{model}` has no {alias} to roll back")]
+    NothingToRollBack {
+        /// The model.
+        model: String,
+        /// The alias.
+        alias: String,
+    },
+    /// The slot asked for holds no promotion of this alias.
+    #[error("slot {slot} of `{model}` promotes no {alias}; promotions: {known}")]
+    NoSuchVersion {
+        /// The model.
+        model: String,
+        /// The alias.
+        alias: String,
+        /// The slot asked for.
+        slot: u64,
+        /// Slots that would do.
+        known: String,
+    },
+    /// Other writers took every slot that we tried.
+    #[error("the registry log of `{0}` is written to faster than we can append; try again")]
+    Contended(String),
+}
+
+/// The champion of a moment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Champion {
+    /// The slot whose promotion is in force.
+    pub slot: u64,
+    /// The version.
+    pub version: ModelVersion,
+    /// End of the data window it was decided on.
+    pub as_of: Timestamp,
+}
+
+/// The whole log of a model, checked.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct History {
+    /// Entries by slot.
+    pub entries: Vec<Entry>,
+    last_object: Option<Digest>,
+}
+
+impl History {
+    /// Who holds an alias now.
+    pub fn champion(&self, alias: &str) -> Option<Champion> {
+        self.replay(alias, None)
+    }
+
+    /// Who holds an alias for a data window that ends at `as_of`: promotions from that window or later do not count.
+    pub fn champion_as_of(&self, alias: &str, as_of: Timestamp) -> Option<Champion> {
+        self.replay(alias, Some(as_of))
+    }
+
+    /// The promotion that a decision led to.
+    pub fn promotion(&self, deploy_id: Digest) -> Option<&Entry> {
+        self.entries.iter().find(
+            |entry| matches!(&entry.action, EntryAction::Promote { deploy_id: found, .. } if *found == deploy_id),
+        )
+    }
+
+    fn promotion_in(&self, alias: &str, slot: u64) -> Option<Champion> {
+        let entry = self.entries.iter().find(|entry| entry.slot == slot && entry.alias == alias)?;
+        match &entry.action {
+            EntryAction::Promote { version, as_of, .. } => {
+                Some(Champion { slot, version: (**version).clone(), as_of: *as_of })
+            }
+            EntryAction::Rollback { .. } => None,
+        }
+    }
+
+    fn replay(&self, alias: &str, before: Option<Timestamp>) -> Option<Champion> {
+        let mut holder = None;
+        for entry in self.entries.iter().filter(|entry| entry.alias == alias) {
+            match &entry.action {
+                EntryAction::Promote { as_of, .. } if before.is_some_and(|limit| *as_of >= limit) => {}
+                EntryAction::Promote { .. } => holder = Some(entry.slot),
+                EntryAction::Rollback { to, .. } => holder = *to,
+            }
+        }
+        let champion = self.promotion_in(alias, holder?)?;
+        // a rollback may name a promotion from a window that this replay must not see
+        (before.is_none_or(|limit| champion.as_of < limit)).then_some(champion)
+    }
+}
+
+/// The registry of a store.
+#[derive(Clone, Debug)]
+pub struct Registry {
+    store: Store,
+}
+
+impl Registry {
+    /// The registry kept in a store.
+    pub const fn new(store: Store) -> Self {
+        Self { store }
+    }
+
+    /// The models that have a log, sorted.
+    ///
+    /// # Errors
+    /// The store cannot be reached.
+    pub async fn models(&self) -> Result<Vec<String>, RegistryError> {
+        Ok(self.store.storage().folders("registry").await.map_err(StoreError::from)?)
+    }
+
+    /// Reads a model's log and checks slots, seals and chain.
+    ///
+    /// # Errors
+    /// The log is broken, or the store cannot be reached.
+    pub async fn history(&self, model: &str) -> Result<History, RegistryError> {
+        let broken = |slot: u64, problem: &str| RegistryError::Broken {
+            model: model.to_owned(),
+            slot,
+            problem: problem.to_owned(),
+        };
+        let mut history = History::default();
+        let folder = log_folder(model);
+        let names = self.store.storage().list(&folder).await.map_err(StoreError::from)?;
+        for (slot, name) in (0_u64..).zip(&names) {
+            if *name != slot_name(model, slot) {
+                return Err(broken(slot, "the slot is missing"));
+            }
+            let Some(bytes) = self.store.storage().get(name).await.map_err(StoreError::from)? else {
+                return Err(broken(slot, "the slot is missing"));
+            };
+            let entry: Entry = crate::artifact::unseal(&bytes).map_err(|error| broken(slot, &error.to_string()))?;
+            if entry.format != FORMAT {
+                return Err(broken(slot, &format!("format {} is newer than this program", entry.format)));
+            }
+            if entry.slot != slot || entry.previous != history.last_object {
+                return Err(broken(slot, "it does not follow from the entry before it"));
+            }
+            history.entries.push(entry);
+            history.last_object = Some(Digest::of(&bytes));
+        }
+        Ok(history)
+    }
+
+    /// Appends one entry if `decide` still wants to after seeing the newest log; somebody else's entry in our slot
+    /// makes it look again.
+    pub(super) async fn append<T>(
+        &self,
+        model: &str,
+        stamp: &Stamp,
+        decide: impl Fn(&History) -> Result<Step<T>, RegistryError>,
+    ) -> Result<T, RegistryError> {
+        const ATTEMPTS: usize = 16;
+        for _ in 0..ATTEMPTS {
+            let history = self.history(model).await?;
+            let (alias, action, done) = match decide(&history)? {
+                Step::Stop(result) => return Ok(result),
+                Step::Append { alias, action, done } => (alias, action, done),
+            };
+            let slot = history.entries.len() as u64;
+            let entry = Entry {
+                format: FORMAT,
+                slot,
+                previous: history.last_object,
+                alias,
+                action,
+                at: stamp.at,
+                by: stamp.by.clone(),
+                txn: stamp.txn.clone(),
+            };
+            let ours = |found: &Entry| seal(found).ok() == seal(&entry).ok();
+            if let Commit::Ours = self.store.commit_record(&slot_name(model, slot), &entry, ours).await? {
+                return Ok(done(slot));
+            }
+        }
+        Err(RegistryError::Contended(model.to_owned()))
+    }
+
+    /// Gives an alias back to an earlier version: the one before the champion, or the promotion in a given slot.
+    ///
+    /// # Errors
+    /// There is no such version, the log is broken, or the store cannot be reached.
+    pub async fn rollback(
+        &self,
+        model: &str,
+        alias: &str,
+        to: Option<u64>,
+        reason: &str,
+        stamp: &Stamp,
+    ) -> Result<(u64, Option<Champion>), RegistryError> {
+        let (slot, target) = self
+            .append(model, stamp, |history| {
+                let target = rollback_target(history, model, alias, to)?;
+                let action = EntryAction::Rollback { to: target, reason: reason.to_owned() };
+                Ok(Step::Append { alias: alias.to_owned(), action, done: Box::new(move |slot| (slot, target)) })
+            })
+            .await?;
+        let history = self.history(model).await?;
+        Ok((slot, target.and_then(|target| history.promotion_in(alias, target))))
+    }
+}
+
+/// Who writes an entry, when, and under which unique id.
+#[derive(Clone, Debug)]
+pub struct Stamp {
+    /// When.
+    pub at: Timestamp,
+    /// The run or person.
+    pub by: String,
+    /// Unique id of the attempt.
+    pub txn: String,
+}
+
+/// What an appender wants after seeing the log.
+pub(super) enum Step<T> {
+    /// Nothing needs to be written.
+    Stop(T),
+    /// Write this; `done` turns the slot into the result.
+    Append { alias: String, action: EntryAction, done: Box<dyn Fn(u64) -> T + Send> },
+}
+
+/// The slot to go back to: a named one, or the champion before the current one; `None` for no champion.
+fn rollback_target(
+    history: &History,
+    model: &str,
+    alias: &str,
+    to: Option<u64>,
+) -> Result<Option<u64>, RegistryError> {
+    if let Some(slot) = to {
+        if history.promotion_in(alias, slot).is_some() {
+            return Ok(Some(slot));
+        }
+        let promotions = history.entries.iter().filter(|entry| history.promotion_in(alias, entry.slot).is_some());
+        let known: Vec<String> = promotions.map(|entry| entry.slot.to_string()).collect();
+        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        return Err(RegistryError::NoSuchVersion { model: model.to_owned(), alias: alias.to_owned(), slot, known });
+    }
+    let Some(current) = history.champion(alias) else {
+        return Err(RegistryError::NothingToRollBack { model: model.to_owned(), alias: alias.to_owned() });
+    };
+    let before = history.entries.iter().take_while(|entry| entry.slot < current.slot).cloned().collect();
+    Ok(History { entries: before, last_object: None }.champion(alias).map(|champion| champion.slot))
+}
+
+fn log_folder(model: &str) -> String {
+    format!("registry/{model}/log")
+}
+
+fn slot_name(model: &str, slot: u64) -> String {
+    format!("{}/{slot:020}.json", log_folder(model))
+}

@@ -1,0 +1,16 @@
+//! The model registry: an append-only log a model, and what follows from it.
+//!
+//! There is no pointer object: the champion is what a replay of the log says. An entry is one object in a numbered slot
+//! that can be created once, so of two deployments at the same moment exactly one gets the slot. Each entry holds the
+//! SHA-256 of the one before it. Entries are never changed and never deleted.
+//!
+//! Replaying a log *as of* a data window leaves out promotions made from that window or a later one: a run that is
+//! repeated meets the champion it met the first time, and a backfill never meets a model from its future. Rollbacks
+//! always count.
+
+mod client;
+//pub mod gate;
+mod log;
+
+pub use client::{PromotionOutcome, PromotionRequest, RegistryClient};
+pub use log::{Champion, Entry, EntryAction, History, ModelVersion, Registry, RegistryError, Stamp};

@@ -1,0 +1,234 @@
+//! Where objects live: a local folder or an S3 bucket, behind one small interface.
+//!
+//! Every object is written once. The only concurrency primitive is *create if absent*: it is the strongest one that
+//! a local disk and S3 share. Nothing above this module knows which of the two it talks to.
+//!
+//! Not guaranteed: durability against power loss of cache objects on a local disk. They are read back by digest, so a
+//! torn one counts as absent and is made again.
+
+use std::path::{Path as FilePath, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::TryStreamExt as _;
+use object_store::aws::AmazonS3Builder;
+use object_store::local::LocalFileSystem;
+use object_store::memory::InMemory;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt as _, PutMode, PutPayload};
+
+/// What went wrong between us and the disk or the bucket.
+#[derive(Debug, thiserror::Error)]
+pub enum StorageError {
+    /// The store's address cannot be understood or opened.
+    #[error("cannot open the store `{location}`")]
+    Open {
+        /// The address as given.
+        location: String,
+        /// Why not.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The scheme is not one we can speak.
+    #[error("expected a folder or `s3://bucket/prefix` as store, found `{0}`")]
+    Scheme(String),
+    /// An operation failed.
+    #[error("cannot {operation} `{name}` in the store `{location}`")]
+    Operation {
+        /// What was tried.
+        operation: &'static str,
+        /// The object's name.
+        name: String,
+        /// The store.
+        location: String,
+        /// Why it failed.
+        #[source]
+        source: object_store::Error,
+    },
+}
+
+/// The answer to a create-if-absent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Created {
+    /// The object is ours.
+    New,
+    /// Somebody's object already has this name.
+    Exists,
+}
+
+/// An opened store.
+#[derive(Clone, Debug)]
+pub struct Storage {
+    store: Arc<dyn ObjectStore>,
+    prefix: Path,
+    location: String,
+}
+
+impl Storage {
+    /// Opens a folder (created if missing) or `s3://bucket/prefix` (endpoint, region and credentials from the usual
+    /// AWS environment variables, read by the caller's process).
+    ///
+    /// # Errors
+    /// The address is not understood, or the folder cannot be made.
+    pub fn open(location: &str) -> Result<Self, StorageError> {
+        let failed = |source: Box<dyn std::error::Error + Send + Sync>| StorageError::Open {
+            location: location.to_owned(),
+            source,
+        };
+        match location.split_once("://") {
+            None => {
+                let folder = PathBuf::from(location);
+                std::fs::create_dir_all(&folder).map_err(|error| failed(error.into()))?;
+                Self::at_folder(&folder, location).map_err(|error| failed(error.into()))
+            }
+            Some(("s3", rest)) => {
+                let prefix = rest.split_once('/').map_or("", |(_, prefix)| prefix);
+                let store =
+                    AmazonS3Builder::from_env().with_url(location).build().map_err(|error| failed(error.into()))?;
+                Ok(Self { store: Arc::new(store), prefix: Path::from(prefix), location: location.to_owned() })
+            }
+            Some(_) => Err(StorageError::Scheme(location.to_owned())),
+        }
+    }
+
+    /// A store that lives as long as the value: for tests.
+    pub fn in_memory() -> Self {
+        Self { store: Arc::new(InMemory::new()), prefix: Path::default(), location: "memory".to_owned() }
+    }
+
+    fn at_folder(folder: &FilePath, location: &str) -> Result<Self, object_store::Error> {
+        let store = LocalFileSystem::new_with_prefix(folder)?;
+        Ok(Self { store: Arc::new(store), prefix: Path::default(), location: location.to_owned() })
+    }
+
+    /// The address, for messages.
+    pub fn location(&self) -> &str {
+        &self.location
+    }
+
+    /// Reads an object whole; `None` when it does not exist.
+    ///
+    /// # Errors
+    /// The store cannot be reached or refuses.
+    pub async fn get(&self, name: &str) -> Result<Option<Bytes>, StorageError> {
+        match self.store.get(&self.path(name)).await {
+            Ok(found) => found.bytes().await.map(Some).map_err(|source| self.failed("read", name, source)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(source) => Err(self.failed("read", name, source)),
+        }
+    }
+
+    /// Writes an object unless one of that name exists: of any number of writers exactly one gets [`Created::New`].
+    ///
+    /// # Errors
+    /// The store cannot be reached or refuses.
+    pub async fn create(&self, name: &str, bytes: Bytes) -> Result<Created, StorageError> {
+        match self.store.put_opts(&self.path(name), PutPayload::from(bytes), PutMode::Create.into()).await {
+            Ok(_) => Ok(Created::New),
+            Err(object_store::Error::AlreadyExists { .. }) => Ok(Created::Exists),
+            Err(source) => Err(self.failed("create", name, source)),
+        }
+    }
+
+    /// Writes an object whatever was there: only for objects whose name says what they must hold.
+    ///
+    /// # Errors
+    /// The store cannot be reached or refuses.
+    pub async fn restore(&self, name: &str, bytes: Bytes) -> Result<(), StorageError> {
+        let put = self.store.put(&self.path(name), PutPayload::from(bytes)).await;
+        put.map(drop).map_err(|source| self.failed("restore", name, source))
+    }
+
+    /// Lists the names below a prefix, sorted.
+    ///
+    /// # Errors
+    /// The store cannot be reached or refuses.
+    pub async fn list(&self, below: &str) -> Result<Vec<String>, StorageError> {
+        let prefix = self.path(below);
+        let skip = if self.prefix.as_ref().is_empty() { 0 } else { self.prefix.as_ref().len() + 1 };
+        let listed: Vec<_> = self
+            .store
+            .list(Some(&prefix))
+            .try_collect()
+            .await
+            .map_err(|source| self.failed("list", below, source))?;
+        let mut names: Vec<String> =
+            listed.iter().filter_map(|object| object.location.as_ref().get(skip..)).map(str::to_owned).collect();
+        names.sort();
+        Ok(names)
+    }
+
+    /// Lists the names one level below a prefix that have objects of their own (folders), sorted.
+    ///
+    /// # Errors
+    /// The store cannot be reached or refuses.
+    pub async fn folders(&self, below: &str) -> Result<Vec<String>, StorageError> {
+        let listed = self
+            .store
+            .list_with_delimiter(Some(&self.path(below)))
+            .await
+            .map_err(|source| self.failed("list", below, source))?;
+        let mut names: Vec<String> =
+            listed.common_prefixes.iter().filter_map(|path| path.filename()).map(str::to_owned).collect();
+        names.sort();
+        Ok(names)
+    }
+
+    fn path(&self, name: &str) -> Path {
+        if self.prefix.as_ref().is_empty() { Path::from(name) } else { Path::from(format!("{}/{name}", self.prefix)) }
+    }
+
+    fn failed(&self, operation: &'static str, name: &str, source: object_store::Error) -> StorageError {
+        StorageError::Operation { operation, name: name.to_owned(), location: self.location.clone(), source }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One suite for every backend.
+    async fn contract(storage: Storage) {
+        assert_eq!(storage.get("a/b.json").await.unwrap(), None);
+        assert_eq!(storage.create("a/b.json", Bytes::from_static(b"one")).await.unwrap(), Created::New);
+        assert_eq!(storage.create("a/b.json", Bytes::from_static(b"two")).await.unwrap(), Created::Exists);
+        assert_eq!(storage.get("a/b.json").await.unwrap().unwrap(), Bytes::from_static(b"one"));
+        storage.restore("a/b.json", Bytes::from_static(b"three")).await.unwrap();
+        assert_eq!(storage.get("a/b.json").await.unwrap().unwrap(), Bytes::from_static(b"three"));
+        storage.create("a/c/d.json", Bytes::new()).await.unwrap();
+        assert_eq!(storage.list("a").await.unwrap(), ["a/b.json", "a/c/d.json"]);
+        assert_eq!(storage.folders("a").await.unwrap(), ["c"]);
+        assert!(storage.list("nothing").await.unwrap().is_empty());
+    }
+
+    async fn one_of_many_creators_wins(storage: Storage) {
+        let racers = (0..16_u8).map(|racer| {
+            let storage = storage.clone();
+            tokio::spawn(async move { storage.create("slot", Bytes::from(vec![racer])).await.unwrap() })
+        });
+        let mut winners = 0;
+        for racer in racers.collect::<Vec<_>>() {
+            winners += usize::from(racer.await.unwrap() == Created::New);
+        }
+        assert_eq!(winners, 1);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_folder_keeps_the_contract() {
+        let folder = tempfile::tempdir().unwrap();
+        let storage = Storage::open(folder.path().to_str().unwrap()).unwrap();
+        contract(storage.clone()).await;
+        one_of_many_creators_wins(storage).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn memory_keeps_the_contract() {
+        contract(Storage::in_memory()).await;
+        one_of_many_creators_wins(Storage::in_memory()).await;
+    }
+
+    #[test]
+    fn an_unknown_scheme_is_refused() {
+        assert!(matches!(Storage::open("ftp://host/x"), Err(StorageError::Scheme(_))));
+    }
+}
