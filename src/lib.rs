@@ -5,13 +5,24 @@
 //! `docs/ARCHITECTURE.md` says what is where and why; a test keeps the arrows.
 
 pub mod artifact;
+pub mod backtest;
 pub mod base;
 pub mod cli;
+pub mod drift;
 pub mod engine;
+pub mod feature;
+pub mod indicator;
+pub mod label;
 pub mod market;
+pub mod metric;
+pub mod model;
 pub mod node;
 pub mod pipeline;
 pub mod plan;
 pub mod registry;
+pub mod split;
+pub mod stats;
 pub mod storage;
+pub mod strategy;
 pub mod table;
+pub mod tune;

@@ -28,6 +28,7 @@ artifact_types! {
     Strategy "strategy" "A strategy with values for all its parameters.";
     Signals "signals" "One row a signal: features known at its close, and its labelled outcome.";
     Trades "trades" "One row a trade of the portfolio backtest.";
+    Backtest "backtest" "Funnel, equity and metrics of a portfolio backtest.";
     Trials "trials" "One row a trial of a study.";
     Study "study" "A study's settings, best trial, holdout result, importances and overfitting statistics.";
     Predictions "predictions" "One row a signal: probabilities that are out of sample at that signal.";

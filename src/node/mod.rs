@@ -7,7 +7,16 @@
 //!
 //! A kind's `version` is bumped whenever its output may change for the same input; it is part of every fingerprint.
 
+mod accumulate;
+mod bars;
+mod deploy_if_better;
+mod drift_check;
+mod evaluate;
 mod kind;
+mod model_artifact;
+mod optimize_parameters;
+mod signals;
+mod train;
 
 pub use kind::{
     ConfigError, Descriptor, InputArtifact, InputPort, Kind, NodeContext, NodeError, NodeKind, NodeOutput, OutputPort,
@@ -15,7 +24,14 @@ pub use kind::{
 };
 
 /// Every kind a pipeline may name.
-pub const KINDS: &[&dyn NodeKind] = &[];
+pub const KINDS: &[&dyn NodeKind] = &[
+    &accumulate::Accumulate,
+    &optimize_parameters::OptimizeParameters,
+    &train::Train,
+    &evaluate::Evaluate,
+    &drift_check::DriftCheck,
+    &deploy_if_better::DeployIfBetter,
+];
 
 /// Finds a kind by name.
 pub fn find_kind(name: &str) -> Option<&'static dyn NodeKind> {

@@ -9,7 +9,7 @@
 //! always count.
 
 mod client;
-//pub mod gate;
+pub mod gate;
 mod log;
 
 pub use client::{PromotionOutcome, PromotionRequest, RegistryClient};

@@ -1,0 +1,34 @@
+//! The simulator: signals and money rules in, trades and an equity curve out.
+//!
+//! Inside a session things happen in one total order: forced exits at the open, pending exits at the open, entries at the
+//! open by rank, stops of older positions, stops of positions just opened, take-profits, marks at the close, exit signals,
+//! entry signals. What an earlier step frees in slots or cash, a later one may use; what stops and targets free can be
+//! used from the next open.
+//!
+//! - **Conservative fills.** A stop touched is a stop hit, at the worse of stop and open; the entry bar counts; a stop
+//!   comes before a take-profit of the same bar; limits never fill better than the open.
+//! - **Nothing vanishes.** Every candidate ends in exactly one [`CandidateState`]; the [`Funnel`] adds up.
+//! - **Not modelled.** Partial fills, borrow fees, interest, intrabar order beyond the rules above. The bar after the last
+//!   one of a symbol is taken as its delisting: the end of a series is a listing fact, not a price, and is known ahead.
+
+mod error;
+mod overlay;
+mod position;
+mod record;
+mod rules;
+mod simulate;
+
+#[cfg(test)]
+mod tests;
+
+
+pub use error::BacktestError;
+pub use overlay::{MlOverlay, MlRules, OnLowConfidence, OnMissing, PredictionMode};
+pub(crate) use position::{Exit, Fill, Position, gaps_beyond_stop};
+pub use record::{
+    Backtest, BacktestWarning, CandidateRecord, CandidateState, Cap, EquityPoint, ExitReason, Funnel, OpenPosition, Rejection,
+    Trade,
+};
+pub use rules::PortfolioRules;
+pub(crate) use simulate::check as check_signals;
+pub use simulate::simulate;

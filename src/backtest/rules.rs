@@ -1,0 +1,125 @@
+//! Money rules: quantities, costs, limits.
+
+use super::Cap;
+use crate::strategy::{Candidate, Commission, CostRules, DataRules, RiskRules, Size, StopAnchor, StopTrigger, Strategy};
+
+/// Basis points in one.
+const BPS: f64 = 1e4;
+
+/// What the simulator needs of a strategy besides its signals.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PortfolioRules {
+    /// Sizing and limits.
+    pub risk: RiskRules,
+    /// Costs of a fill.
+    pub costs: CostRules,
+    /// Missing bars and delisting.
+    pub data: DataRules,
+    /// What a stop is measured from.
+    pub stop_anchor: StopAnchor,
+    /// When a stop is looked at.
+    pub stop_trigger: StopTrigger,
+}
+
+impl From<&Strategy> for PortfolioRules {
+    fn from(strategy: &Strategy) -> Self {
+        let file = strategy.file();
+        Self {
+            risk: file.risk.clone(),
+            costs: file.costs.clone(),
+            data: file.data.clone(),
+            stop_anchor: file.exit.stop_anchor,
+            stop_trigger: file.exit.stop_trigger,
+        }
+    }
+}
+
+impl CostRules {
+    /// Price after adverse slippage.
+    pub(super) fn slipped(&self, price: f64, is_buy: bool, slippage_bps: f64) -> f64 {
+        if is_buy { price * (1.0 + slippage_bps / BPS) } else { price * (1.0 - slippage_bps / BPS) }
+    }
+}
+
+impl Commission {
+    /// Commission of one fill, `max(min, bps * notional + per_share * quantity)`.
+    pub(super) fn of(&self, quantity: f64, price: f64) -> f64 {
+        (self.bps / BPS * (quantity * price) + self.per_share * quantity).max(self.min)
+    }
+
+    /// Largest quantity whose price and commission `cash` pays, before rounding.
+    fn affordable(&self, cash: f64, price: f64) -> f64 {
+        let by_rate = cash / (price * (1.0 + self.bps / BPS) + self.per_share);
+        by_rate.min((cash - self.min) / price).max(0.0)
+    }
+}
+
+/// What is known at the close of the signal bar, for sizing at the next open.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct AccountAtSignal {
+    /// Equity at the close.
+    pub equity: f64,
+    /// Gross notional of what stays open and of what was entered before in this session, at closes of the signal bar.
+    pub gross: f64,
+}
+
+/// A quantity and the limits that cut it, in the order they were applied.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Sized {
+    pub quantity: f64,
+    pub caps: Vec<Cap>,
+}
+
+impl Sized {
+    fn cap(&mut self, limit: f64, cap: Cap) {
+        // a missing limit fails closed: nothing may be ordered against it
+        let limit = if limit.is_nan() { 0.0 } else { limit.max(0.0) };
+        if limit < self.quantity {
+            self.quantity = limit;
+            self.caps.push(cap);
+        }
+    }
+}
+
+impl PortfolioRules {
+    /// Quantity from information at the signal: the wish, cut by notional, exposure and traded value, then whole units.
+    ///
+    /// `Size::AllCash` wishes for everything and is cut by [`PortfolioRules::cut_to_cash`] alone.
+    pub(super) fn size(&self, candidate: &Candidate, close: f64, account: AccountAtSignal) -> Sized {
+        let wish = match candidate.size {
+            Size::AllCash => return Sized { quantity: f64::INFINITY, caps: Vec::new() },
+            Size::Units(units) => units,
+            Size::Risk => {
+                let distance = candidate.stop.map_or(f64::NAN, |stop| candidate.side.sign() * (close - stop));
+                let wish = self.risk.risk_per_trade * account.equity / distance;
+                if distance > 0.0 { wish } else { 0.0 }
+            }
+        };
+        let mut sized = Sized { quantity: wish.max(0.0), caps: Vec::new() };
+        sized.cap(self.risk.max_position_notional * account.equity / close, Cap::PositionNotional);
+        sized.cap((self.risk.max_exposure * account.equity - account.gross) / close, Cap::Exposure);
+        if let Some(share) = self.risk.max_order_pct_adv {
+            sized.cap(share * candidate.adv20 / close, Cap::TradedValue);
+        }
+        sized.quantity = self.whole(sized.quantity);
+        sized
+    }
+
+    /// Cuts a quantity to what the free cash pays at the fill, commission included.
+    pub(super) fn cut_to_cash(&self, sized: &mut Sized, price: f64, free_cash: f64) {
+        let commission = &self.costs.commission;
+        if sized.quantity.is_finite() && sized.quantity * price + commission.of(sized.quantity, price) <= free_cash {
+            return;
+        }
+        sized.cap(commission.affordable(free_cash, price), Cap::Cash);
+        sized.quantity = self.whole(sized.quantity);
+        // the quotient may round up by an ulp; cash must not go below zero for it
+        while sized.quantity > 0.0 && sized.quantity * price + commission.of(sized.quantity, price) > free_cash {
+            sized.quantity = if self.risk.fractional { sized.quantity.next_down() } else { sized.quantity - 1.0 };
+        }
+    }
+
+    fn whole(&self, quantity: f64) -> f64 {
+        if self.risk.fractional { quantity } else { quantity.floor() }
+    }
+}

@@ -1,0 +1,362 @@
+//! The portfolio loop: sessions in order, steps in order, positions in the order they were opened.
+
+use std::cmp::Ordering;
+use std::ops::Range;
+
+use super::position::{entry_price, gaps_beyond_stop};
+use super::rules::AccountAtSignal;
+use super::{
+    Backtest, BacktestError, BacktestWarning, CandidateRecord, CandidateState, EquityPoint, Exit, ExitReason, Fill, Funnel,
+    MlOverlay, OpenPosition, PortfolioRules, Position, Rejection, Trade,
+};
+use crate::base::CancelToken;
+use crate::market::Bars;
+use crate::strategy::{Candidate, Side, Signals, in_session_order};
+
+/// Sessions between two looks at the cancel token.
+const CANCEL_SESSIONS: u32 = 256;
+
+/// Trades the signals of a window of sessions with one account.
+///
+/// The account starts in cash; signals before the window are not traded. Indicators may have used earlier bars.
+///
+/// # Errors
+/// Signals of other bars, a window outside the data, probabilities the overlay's rules refuse, equity at or below zero,
+/// or a cancelled token.
+pub fn simulate(
+    bars: &Bars,
+    signals: &Signals,
+    rules: &PortfolioRules,
+    window: Range<u32>,
+    overlay: Option<&MlOverlay>,
+    cancel: &CancelToken,
+) -> Result<Backtest, BacktestError> {
+    check(bars, signals, &window)?;
+    let (candidates, mut warnings) = judge(signals, &window, overlay)?;
+    let mut simulation = Simulation::new(bars, signals, rules, candidates);
+    for session in window.clone() {
+        if session.is_multiple_of(CANCEL_SESSIONS) {
+            cancel.check()?;
+        }
+        simulation.run_session(session, session + 1 == window.end)?;
+    }
+    let delisted = simulation.trades.iter().filter(|trade| trade.exit_reason == ExitReason::Delisted).count();
+    if delisted > 0 && rules.data.delisting_haircut == 0.0 {
+        warnings.push(BacktestWarning::DelistedWithoutHaircut { count: delisted });
+    }
+    Ok(simulation.finish(warnings))
+}
+
+/// Checks that the signals were made from these bars and that the window lies in them.
+pub(crate) fn check(bars: &Bars, signals: &Signals, window: &Range<u32>) -> Result<(), BacktestError> {
+    let sessions = bars.sessions.len() as u32;
+    if window.start > window.end || window.end > sessions {
+        return Err(BacktestError::Window { start: window.start, end: window.end, sessions });
+    }
+    let (symbols, series) = (signals.symbols.len(), bars.series.len());
+    if symbols != series {
+        return Err(BacktestError::SignalsMismatch { symbol: symbols.min(series), what: "another number of symbols" });
+    }
+    for (symbol, (own, series)) in signals.symbols.iter().zip(&bars.series).enumerate() {
+        let mismatch = |what| Err(BacktestError::SignalsMismatch { symbol, what });
+        if [&own.exit_long, &own.exit_short].iter().any(|flags| !flags.is_empty() && flags.len() != series.len()) {
+            return mismatch("another number of bars");
+        }
+        if own.candidates.iter().any(|it| series.session.get(it.row as usize) != Some(&it.session)) {
+            return mismatch("a candidate whose row is not in its session");
+        }
+        if !own.candidates.is_sorted_by(|a, b| a.row < b.row) {
+            return mismatch("candidates out of order");
+        }
+    }
+    Ok(())
+}
+
+/// Lists the candidates of the window by session and symbol, with what the overlay says about each.
+fn judge(
+    signals: &Signals,
+    window: &Range<u32>,
+    overlay: Option<&MlOverlay>,
+) -> Result<(Vec<CandidateRecord>, Vec<BacktestWarning>), BacktestError> {
+    if let Some(overlay) = overlay {
+        overlay.rules.check()?;
+    }
+    let order = in_session_order(&signals.symbols, |candidate| window.contains(&candidate.session));
+    let mut records = Vec::with_capacity(order.len());
+    let (mut total, mut missing, mut dropped) = (0, 0, 0);
+    for (session, symbol, at) in order {
+        let candidate = &signals.symbols[symbol as usize].candidates[at as usize];
+        let mut record = CandidateRecord {
+            symbol,
+            session,
+            row: candidate.row,
+            candidate: at,
+            score: candidate.score,
+            probability: None,
+            rank_score: candidate.score,
+            state: CandidateState::Rejected(Rejection::EndOfData),
+        };
+        if !candidate.eligible {
+            record.state = CandidateState::Rejected(Rejection::NotEligible);
+        } else if let Some(overlay) = overlay {
+            let verdict = overlay.verdict(symbol, session, record.score)?;
+            total += 1;
+            missing += usize::from(verdict.probability.is_none());
+            dropped += usize::from(verdict.rank_score.is_none());
+            record.probability = verdict.probability;
+            match verdict.rank_score {
+                Some(rank_score) => record.rank_score = rank_score,
+                None => record.state = CandidateState::Rejected(Rejection::MlRejected),
+            }
+        }
+        records.push(record);
+    }
+    let mut warnings = Vec::new();
+    if let Some(overlay) = overlay.filter(|_| total > 0) {
+        let max_share = overlay.rules.max_missing_share;
+        if missing as f64 > max_share * total as f64 {
+            return Err(BacktestError::TooManyMissing { missing, total, max_share });
+        }
+        if missing > 0 {
+            warnings.push(BacktestWarning::MissingProbability { missing, total });
+        }
+        let share = dropped as f64 / total as f64;
+        let can_drop = overlay.rules.mode == super::PredictionMode::Filter;
+        if share > 0.8 || (can_drop && share < 0.02) {
+            warnings.push(BacktestWarning::ModelDrops { dropped, total });
+        }
+    }
+    Ok((records, warnings))
+}
+
+struct Simulation<'a> {
+    bars: &'a Bars,
+    signals: &'a Signals,
+    rules: &'a PortfolioRules,
+    candidates: Vec<CandidateRecord>,
+    /// First candidate of a session not yet reached.
+    next: usize,
+    /// Orders for the next open, best first, as positions in `candidates`.
+    orders: Vec<usize>,
+    /// In the order of their entries.
+    positions: Vec<Position>,
+    is_held: Vec<bool>,
+    cash: f64,
+    equity: Vec<EquityPoint>,
+    trades: Vec<Trade>,
+}
+
+impl<'a> Simulation<'a> {
+    fn new(bars: &'a Bars, signals: &'a Signals, rules: &'a PortfolioRules, candidates: Vec<CandidateRecord>) -> Self {
+        Self {
+            bars,
+            signals,
+            rules,
+            candidates,
+            next: 0,
+            orders: Vec::new(),
+            positions: Vec::new(),
+            is_held: vec![false; bars.series.len()],
+            cash: rules.risk.initial_equity,
+            equity: Vec::new(),
+            trades: Vec::new(),
+        }
+    }
+
+    /// One session in its total order.
+    fn run_session(&mut self, session: u32, is_last: bool) -> Result<(), BacktestError> {
+        let (bars, rules) = (self.bars, self.rules);
+        let last_session = bars.sessions.len() as u32 - 1;
+        for position in &mut self.positions {
+            position.begin(&bars.series[position.fill.symbol as usize], session);
+        }
+        let series = |position: &Position| &bars.series[position.fill.symbol as usize];
+        self.close_where(session, |it| it.forced_exit(rules, series(it), last_session));
+        self.close_where(session, |it| it.pending_exit(rules, series(it)));
+        self.enter_orders(session);
+        // older positions first; `close_where` keeps the order of entry, so one pass is both steps
+        self.close_where(session, |it| it.stop_exit(rules, series(it)));
+        self.close_where(session, |it| it.take_profit_exit(series(it)));
+        self.mark(session)?;
+        for position in &mut self.positions {
+            let symbol = position.fill.symbol as usize;
+            position.end(rules, &bars.series[symbol], &self.signals.symbols[symbol]);
+        }
+        self.collect_orders(session, is_last);
+        Ok(())
+    }
+
+    /// Closes every position for which there is an exit, in the order of entry.
+    fn close_where(&mut self, session: u32, exit_of: impl Fn(&Position) -> Option<Exit>) {
+        let mut at = 0;
+        while at < self.positions.len() {
+            let Some(exit) = exit_of(&self.positions[at]) else {
+                at += 1;
+                continue;
+            };
+            let position = self.positions.remove(at);
+            let (price, commission) = position.settle(self.rules, &exit);
+            self.cash += position.side.sign() * position.fill.quantity * price - commission;
+            self.is_held[position.fill.symbol as usize] = false;
+            self.trades.push(position.close(self.rules, &exit, session));
+        }
+    }
+
+    /// Fills the orders of the last close at this open, best first.
+    fn enter_orders(&mut self, session: u32) {
+        for (at, order) in std::mem::take(&mut self.orders).into_iter().enumerate() {
+            self.candidates[order].state = match self.enter(order, at as u32 + 1, session) {
+                Ok(position) => {
+                    self.cash -= position.side.sign() * position.fill.quantity * position.entry_price + position.entry_commission;
+                    self.is_held[position.fill.symbol as usize] = true;
+                    self.positions.push(position);
+                    CandidateState::Filled
+                }
+                Err(rejection) => CandidateState::Rejected(rejection),
+            };
+        }
+    }
+
+    /// The position an order becomes, or why it becomes none.
+    ///
+    /// An order that does not fill takes no slot: the next in rank may have it.
+    fn enter(&self, order: usize, rank: u32, session: u32) -> Result<Position, Rejection> {
+        let record = &self.candidates[order];
+        let candidate = self.candidate(order);
+        let series = &self.bars.series[record.symbol as usize];
+        let row = record.row as usize + 1;
+        if series.session.get(row) != Some(&session) {
+            return Err(Rejection::MissingNextBar);
+        }
+        if self.positions.len() >= self.rules.risk.max_positions as usize {
+            return Err(Rejection::SlotsFull { rank });
+        }
+        if gaps_beyond_stop(self.rules, candidate, series.open[row]) {
+            return Err(Rejection::GapBelowStop);
+        }
+        let account = AccountAtSignal { equity: self.last_equity(), gross: self.gross_before() };
+        let mut sized = self.rules.size(candidate, series.close[row - 1], account);
+        if sized.quantity <= 0.0 {
+            return Err(Rejection::SizeZero);
+        }
+        let price = entry_price(self.rules, candidate.side, series.open[row]);
+        self.rules.cut_to_cash(&mut sized, price, self.free_cash());
+        if sized.quantity <= 0.0 {
+            return Err(Rejection::NoCash);
+        }
+        let fill = Fill {
+            symbol: record.symbol,
+            candidate: record.candidate,
+            quantity: sized.quantity,
+            caps: sized.caps,
+            probability: record.probability,
+        };
+        Ok(Position::enter(self.rules, series, candidate, fill))
+    }
+
+    /// Equity at the close before this session.
+    fn last_equity(&self) -> f64 {
+        self.equity.last().map_or(self.rules.risk.initial_equity, |point| point.equity)
+    }
+
+    /// Gross notional of open positions at the closes before this session.
+    fn gross_before(&self) -> f64 {
+        self.positions.iter().map(|it| it.fill.quantity * it.mark_before(&self.bars.series[it.fill.symbol as usize])).sum()
+    }
+
+    /// Cash that may be spent: what shorts brought in and as much again stays as their collateral; leverage above 1 lends.
+    fn free_cash(&self) -> f64 {
+        let shorts: f64 = self
+            .positions
+            .iter()
+            .filter(|it| it.side == Side::Short)
+            .map(|it| it.fill.quantity * it.mark_before(&self.bars.series[it.fill.symbol as usize]))
+            .sum();
+        self.cash - 2.0 * shorts + (self.rules.risk.max_exposure - 1.0).max(0.0) * self.last_equity()
+    }
+
+    /// Writes the account at the close.
+    fn mark(&mut self, session: u32) -> Result<(), BacktestError> {
+        let (mut net, mut gross) = (0.0, 0.0);
+        for position in &self.positions {
+            let value = position.fill.quantity * position.mark(&self.bars.series[position.fill.symbol as usize]);
+            net += position.side.sign() * value;
+            gross += value;
+        }
+        let equity = self.cash + net;
+        if equity.is_nan() || equity <= 0.0 {
+            return Err(BacktestError::Ruined { session, equity });
+        }
+        let positions = self.positions.len() as u32;
+        self.equity.push(EquityPoint { session, equity, cash: self.cash, exposure: gross / equity, positions });
+        Ok(())
+    }
+
+    /// Takes the candidates of this close that nothing forbids and ranks them for the next open.
+    fn collect_orders(&mut self, session: u32, is_last: bool) {
+        let open = CandidateState::Rejected(Rejection::EndOfData);
+        while self.candidates.get(self.next).is_some_and(|record| record.session == session) {
+            let at = self.next;
+            self.next += 1;
+            if self.candidates[at].state != open {
+                continue;
+            }
+            if self.is_held[self.candidates[at].symbol as usize] {
+                self.candidates[at].state = CandidateState::Rejected(Rejection::AlreadyIn);
+            } else if !is_last {
+                self.orders.push(at);
+            }
+        }
+        let mut orders = std::mem::take(&mut self.orders);
+        orders.sort_by(|&a, &b| self.rank(a, b));
+        self.orders = orders;
+    }
+
+    /// Better first: score, clearance, traded value, symbol.
+    fn rank(&self, a: usize, b: usize) -> Ordering {
+        // a missing figure ranks last, whatever the sign of its NaN
+        let falling = |a: f64, b: f64| a.is_nan().cmp(&b.is_nan()).then(b.total_cmp(&a));
+        let (x, y) = (self.candidate(a), self.candidate(b));
+        falling(self.candidates[a].rank_score, self.candidates[b].rank_score)
+            .then(falling(x.clearance, y.clearance))
+            .then(falling(x.adv20, y.adv20))
+            .then(self.candidates[a].symbol.cmp(&self.candidates[b].symbol))
+    }
+
+    fn candidate(&self, order: usize) -> &'a Candidate {
+        let record = &self.candidates[order];
+        &self.signals.symbols[record.symbol as usize].candidates[record.candidate as usize]
+    }
+
+    fn finish(self, warnings: Vec<BacktestWarning>) -> Backtest {
+        let open_at_end = self
+            .positions
+            .iter()
+            .map(|it| {
+                let mark = it.mark(&self.bars.series[it.fill.symbol as usize]);
+                OpenPosition {
+                    symbol: it.fill.symbol,
+                    candidate: it.fill.candidate,
+                    side: it.side,
+                    signal_session: it.signal_session,
+                    entry_session: it.entry_session,
+                    entry_row: it.entry_row,
+                    quantity: it.fill.quantity,
+                    entry_price: it.entry_price,
+                    stop: it.stop,
+                    mark,
+                    unrealised_pnl: it.side.sign() * it.fill.quantity * (mark - it.entry_price) - it.entry_commission,
+                }
+            })
+            .collect();
+        Backtest {
+            initial_equity: self.rules.risk.initial_equity,
+            trades: self.trades,
+            equity: self.equity,
+            funnel: Funnel::of(&self.candidates),
+            candidates: self.candidates,
+            open_at_end,
+            warnings,
+        }
+    }
+}

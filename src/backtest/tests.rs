@@ -1,0 +1,3 @@
+mod conformance;
+mod golden;
+mod laws;

@@ -1,0 +1,89 @@
+use super::*;
+use crate::backtest::{ExitReason, PortfolioRules, simulate};
+use crate::base::CancelToken;
+use crate::market::{Bars, Series};
+use crate::strategy::{Candidate, Signals, SymbolSignals};
+
+fn bars(rows: &[[f64; 4]]) -> Bars {
+    let column = |at: usize| rows.iter().map(|bar| bar[at]).collect();
+    let series = Series {
+        symbol: "A".to_owned(),
+        session: (0..rows.len() as u32).collect(),
+        open: column(0),
+        high: column(1),
+        low: column(2),
+        close: column(3),
+        volume: vec![1e9; rows.len()],
+    };
+    Bars { sessions: (0..rows.len() as i64).collect(), series: vec![series], periods_per_year: 252.0 }
+}
+
+fn signals(rows: &[u32]) -> Signals {
+    let candidates = rows.iter().map(|&row| Candidate { stop: Some(95.0), adv20: 1e12, ..Candidate::at(row, row) }).collect();
+    Signals { symbols: vec![SymbolSignals { candidates, ..SymbolSignals::default() }] }
+}
+
+fn shadow(bars: &Bars, signals: &Signals, config: &LabelConfig) -> LabelSet {
+    shadow_trades(bars, signals, &PortfolioRules::default(), config, &CancelToken::new()).unwrap()
+}
+
+const FLAT: [f64; 4] = [100.0, 101.0, 99.0, 100.0];
+const STOPPED: [f64; 4] = [100.0, 101.0, 90.0, 96.0];
+
+#[test]
+fn a_shadow_trade_is_the_executed_trade_when_nothing_competes() {
+    let bars = bars(&[FLAT, FLAT, FLAT, STOPPED, FLAT]);
+    let signals = signals(&[0]);
+    let rules = PortfolioRules::default();
+    let backtest = simulate(&bars, &signals, &rules, 0..5, None, &CancelToken::new()).unwrap();
+    let executed = executed_trades(&backtest, &LabelConfig::default()).unwrap().trades.remove(0);
+    let alone = shadow(&bars, &signals, &LabelConfig::default()).trades.remove(0);
+    assert!((alone.r - executed.r).abs() < 1e-12 && alone.r < -1.0);
+    assert_eq!(LabelledTrade { source: LabelSource::Executed, r: executed.r, gross_r: executed.gross_r, planned_r: executed.planned_r, ..alone.clone() }, executed);
+    assert_eq!((alone.t0, alone.t1, alone.holding_sessions, alone.win), (0, 3, 2, false));
+}
+
+#[test]
+fn every_candidate_is_simulated_alone_even_while_another_is_open() {
+    let set = shadow(&bars(&[FLAT, FLAT, FLAT, STOPPED, FLAT]), &signals(&[0, 1]), &LabelConfig::default());
+    assert_eq!(set.trades.iter().map(|it| (it.t0, it.t1)).collect::<Vec<_>>(), [(0, 3), (1, 3)]);
+    assert_eq!(set.trades.iter().map(|it| it.uniqueness).collect::<Vec<_>>(), [(1.0 + 1.5) / 4.0, 0.5]);
+}
+
+#[test]
+fn a_trade_open_at_the_end_is_censored_and_the_horizon_ends_a_long_one() {
+    let bars = bars(&[FLAT; 6]);
+    let censored = shadow(&bars, &signals(&[0, 5]), &LabelConfig::default());
+    assert_eq!((censored.trades.len(), censored.censored.len()), (0, 2));
+    let ended = shadow(&bars, &signals(&[0, 4]), &LabelConfig { max_horizon: 3, ..LabelConfig::default() });
+    assert_eq!((ended.trades[0].t1, ended.trades[0].exit_reason), (3, ExitReason::Horizon));
+    assert_eq!(ended.censored, [Censored { symbol: 0, candidate: 1, t0: 4 }]);
+}
+
+#[test]
+fn a_gap_beyond_the_stop_is_no_label() {
+    let set = shadow(&bars(&[FLAT, [94.0, 96.0, 93.0, 95.0], FLAT]), &signals(&[0]), &LabelConfig::default());
+    assert_eq!((set.trades.len(), set.censored.len(), set.not_filled), (0, 0, 1));
+}
+
+#[test]
+fn a_win_is_strictly_above_the_threshold() {
+    let rows = bars(&[FLAT, FLAT, [100.0, 111.0, 99.5, 110.0]]);
+    let label = |r_threshold| shadow(&rows, &signals(&[0]), &LabelConfig { max_horizon: 2, r_threshold, ..LabelConfig::default() }).trades.remove(0);
+    let r = label(0.0).r;
+    assert!(label(0.0).win && !label(r).win && r > 1.9 && r < 2.0);
+}
+
+#[test]
+fn uniqueness_is_the_mean_of_one_over_concurrency() {
+    let weights = uniqueness(&[(0, 10, 13), (1, 10, 13), (0, 12, 15), (0, 20, 20)]);
+    assert_eq!(weights, [0.75, 1.0, 0.75, 1.0]);
+    assert!(uniqueness(&[]).is_empty());
+}
+
+#[test]
+fn other_kinds_are_refused_by_name() {
+    let config: LabelConfig = serde_json::from_str(r#"{"kind": "triple_barrier"}"#).unwrap();
+    assert_eq!(config.check(), Err(LabelError::NotBuilt { kind: LabelKind::TripleBarrier }));
+    assert!(serde_json::from_str::<LabelConfig>(r#"{"horizon": 5}"#).is_err());
+}

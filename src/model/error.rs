@@ -1,0 +1,147 @@
+//! What can go wrong between a training set and a prediction.
+
+use crate::base::Cancelled;
+use crate::split::SplitError;
+
+/// Why a model could not be configured, fitted, loaded or judged.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    /// A family that this program knows of but does not have.
+    #[error("model family `{kind}` is not built; built are {built}")]
+    NotBuilt {
+        /// The family asked for.
+        kind: String,
+        /// Names of those that exist.
+        built: String,
+    },
+    /// A family nobody knows.
+    #[error("unknown model family `{kind}`, expected one of {built}")]
+    UnknownFamily {
+        /// The family asked for.
+        kind: String,
+        /// Names of those that exist.
+        built: String,
+    },
+    /// Parameters that do not read.
+    #[error("parameters of model family `{family}` do not read")]
+    Parameters {
+        /// The family they were written for.
+        family: &'static str,
+        /// What the reader found.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// A parameter outside its range.
+    #[error("parameter `{name}` out of range: expected {expected}, found {found}")]
+    OutOfRange {
+        /// The parameter.
+        name: &'static str,
+        /// Its range.
+        expected: &'static str,
+        /// What was given.
+        found: String,
+    },
+    /// Columns, rows, labels or weights that do not fit together.
+    #[error("{what} do not match: expected {expected}, found {found}")]
+    Shape {
+        /// What was counted.
+        what: &'static str,
+        /// The count of the rest.
+        expected: usize,
+        /// The count of this.
+        found: usize,
+    },
+    /// Nothing to learn from.
+    #[error("insufficient samples: {found} < {needed}")]
+    TooFewRows {
+        /// Rows given.
+        found: usize,
+        /// Rows needed.
+        needed: usize,
+    },
+    /// A label that is neither 0 nor 1.
+    #[error("label of row {row} must be 0 or 1, found {found}")]
+    Label {
+        /// Index of the row.
+        row: usize,
+        /// Its label.
+        found: f64,
+    },
+    /// A weight that is negative, infinite or NaN.
+    #[error("weight of row {row} must be finite and not negative, found {found}")]
+    Weight {
+        /// Index of the row.
+        row: usize,
+        /// Its weight.
+        found: f64,
+    },
+    /// Weights that are all 0.
+    #[error("no row has a weight above 0")]
+    NoWeight,
+    /// An infinite feature; NaN would be a missing value, this is a fault upstream.
+    #[error("feature {column} of row {row} is infinite (a missing value is NaN)")]
+    InfiniteFeature {
+        /// Index of the row.
+        row: usize,
+        /// Index of the column.
+        column: usize,
+    },
+    /// All labels equal: no probability can be learnt.
+    #[error("all {rows} labels are {label}: a model needs both classes")]
+    OneClass {
+        /// Rows that carry weight.
+        rows: usize,
+        /// Their label.
+        label: u8,
+    },
+    /// The optimiser stopped before the gradient vanished.
+    #[error("not converged after {iterations} iterations: gradient norm {gradient_norm:e}, tolerance {tolerance:e}")]
+    NotConverged {
+        /// Iterations done.
+        iterations: u64,
+        /// Largest component of the gradient of the mean loss.
+        gradient_norm: f64,
+        /// What it should have fallen to.
+        tolerance: f64,
+    },
+    /// The optimiser refused its own settings.
+    #[error("optimiser failed: {0}")]
+    Optimiser(String),
+    /// A probability outside [0, 1] handed to a calibrator.
+    #[error("probability of row {row} must be between 0 and 1, found {found}")]
+    Probability {
+        /// Index of the row.
+        row: usize,
+        /// What was found.
+        found: f64,
+    },
+    /// A walk-forward without a single usable fold.
+    #[error("no fold can be trained: {skipped} skipped")]
+    NoFolds {
+        /// Folds that were skipped.
+        skipped: usize,
+    },
+    /// A stored model of a format this program does not know.
+    #[error("model format version {found} is not supported, expected {expected}")]
+    FormatVersion {
+        /// Version in the file.
+        found: u64,
+        /// Version this program writes and reads.
+        expected: u32,
+    },
+    /// A stored model that contradicts itself.
+    #[error("stored model is damaged: {0}")]
+    Damaged(String),
+    /// A stored model that is not JSON of the right form.
+    #[error("stored model does not read")]
+    Unreadable(#[source] serde_json::Error),
+    /// Folds that could not be laid.
+    #[error(transparent)]
+    Split(#[from] SplitError),
+    /// The work was asked to stop.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+    /// An error raised inside linfa.
+    #[error(transparent)]
+    Linfa(#[from] linfa::Error),
+}

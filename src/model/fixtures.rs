@@ -1,0 +1,91 @@
+//! Tables that several tests of this module learn from.
+
+use ndarray::{Array1, Array2, Axis};
+use serde_json::Value;
+
+use super::*;
+use crate::base::{CancelToken, Seed};
+use crate::stats::order::midranks;
+
+/// A table with its labels and weights.
+#[derive(Clone, Debug)]
+pub(super) struct Table {
+    pub features: Array2<f64>,
+    pub target: Array1<f64>,
+    pub weight: Option<Array1<f64>>,
+}
+
+impl Table {
+    pub(super) fn set(&self) -> TrainingSet<'_> {
+        TrainingSet {
+            features: self.features.view(),
+            target: self.target.view(),
+            weight: self.weight.as_ref().map(Array1::view),
+        }
+    }
+
+    pub(super) fn select(&self, rows: &[usize]) -> Self {
+        Self {
+            features: self.features.select(Axis(0), rows),
+            target: self.target.select(Axis(0), rows),
+            weight: self.weight.as_ref().map(|weight| weight.select(Axis(0), rows)),
+        }
+    }
+}
+
+/// Normal features of very different scales, one value in ten missing; the first two of them decide the label with noise.
+pub(super) fn noisy_table(rows: usize, columns: usize, seed: u64) -> Table {
+    let mut stream = Seed::new(seed).stream();
+    let mut features = Array2::zeros((rows, columns));
+    let mut target = Array1::zeros(rows);
+    for row in 0..rows {
+        let mut log_odds = -0.2;
+        for column in 0..columns {
+            let value = stream.normal();
+            log_odds += match column {
+                0 => 1.2 * value,
+                1 => -0.8 * value,
+                _ => 0.0,
+            };
+            let is_missing = stream.uniform() < 0.1;
+            features[[row, column]] = if is_missing { f64::NAN } else { value * 10.0_f64.powi(column as i32 % 7 - 3) };
+        }
+        target[row] = f64::from(u8::from(stream.uniform() < 1.0 / (1.0 + (-log_odds).exp())));
+    }
+    Table { features, target, weight: None }
+}
+
+/// One learner of every family, small enough to be fitted many times.
+pub(super) fn every_learner() -> Vec<Learner> {
+    let small = serde_json::json!({"trees": 25, "min_leaf": 5});
+    FAMILIES
+        .iter()
+        .map(|family| learner(family.name, if family.name == "random-forest" { &small } else { &Value::Null }))
+        .collect()
+}
+
+pub(super) fn learner(kind: &str, params: &Value) -> Learner {
+    Learner::new(ModelConfig::from_json(kind, params).unwrap()).unwrap()
+}
+
+pub(super) fn fit(learner: &Learner, table: &Table, seed: u64) -> Model {
+    learner.fit(&table.set(), Seed::new(seed), &CancelToken::new()).unwrap()
+}
+
+/// Area under the ROC curve by midranks.
+pub(super) fn auc(p: &[f64], y: &[f64]) -> f64 {
+    let ones = y.iter().filter(|&&label| label == 1.0).count() as f64;
+    let zeros = y.len() as f64 - ones;
+    let ranks: f64 = midranks(p).iter().zip(y).filter(|(_, label)| **label == 1.0).map(|(rank, _)| rank).sum();
+    (ranks - ones * (ones + 1.0) / 2.0) / (ones * zeros)
+}
+
+pub(super) fn golden(name: &str) -> Value {
+    let path = format!("{}/tests/golden/model/{name}", env!("CARGO_MANIFEST_DIR"));
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+/// Reads a list of numbers; null is NaN.
+pub(super) fn numbers(value: &Value) -> Vec<f64> {
+    value.as_array().unwrap().iter().map(|number| number.as_f64().unwrap_or(f64::NAN)).collect()
+}

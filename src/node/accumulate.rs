@@ -1,0 +1,344 @@
+//! `accumulate`: a backtest over real bars; features at each signal, and what became of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::bars::{Market, Universe, read_strategy};
+use super::model_artifact::json_artifact;
+use super::signals::{SCHEMA, table_artifact};
+use super::{ConfigError, Descriptor, InputPort, Kind, NodeContext, NodeError, NodeOutput, OutputPort, ValuePort, ValueType};
+use crate::artifact::{ArtifactType, Scalar};
+use crate::backtest::{Backtest, PortfolioRules, simulate};
+use crate::base::Timestamp;
+use crate::feature::{FeatureFrame, FeatureSet};
+use crate::label::{Censored, LabelConfig, LabelSet, LabelledTrade, executed_trades, shadow_trades};
+use crate::market::Bars;
+use crate::metric::trading::{trade_report, trading_report};
+use crate::stats::sum::mean;
+use crate::strategy::{Candidate, IndicatorCache, Signals, Strategy, signals};
+use crate::table::{Table, Values};
+
+/// Runs a strategy over bars and writes features and labelled outcomes.
+pub struct Accumulate;
+
+/// Which trades make the rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Population {
+    /// Every eligible signal, each simulated alone: a label does not depend on which others took the slots.
+    #[default]
+    Shadow,
+    /// Only signals that the portfolio traded.
+    Executed,
+}
+
+/// Settings of `accumulate`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccumulateConfig {
+    /// Bars to work on.
+    #[serde(default)]
+    universe: Universe,
+    /// Name of the feature set.
+    #[serde(default = "default_features")]
+    features: String,
+    /// What a label is.
+    #[serde(default)]
+    label: LabelConfig,
+    /// Which trades make the rows.
+    #[serde(default)]
+    population: Population,
+    /// Fewer labelled signals than this are too few: the node is skipped.
+    #[serde(default = "default_min_samples")]
+    min_samples: usize,
+}
+
+fn default_features() -> String {
+    "core40".to_owned()
+}
+
+fn default_min_samples() -> usize {
+    50
+}
+
+impl Kind for Accumulate {
+    type Config = AccumulateConfig;
+
+    const DESCRIPTOR: Descriptor = Descriptor {
+        name: "accumulate",
+        version: 1,
+        doc: "Backtests a strategy and writes features at each signal with its labelled outcome in R.",
+        inputs: &[
+            InputPort { name: "bars", types: &[ArtifactType::Bars], required: true, doc: "bars" },
+            InputPort { name: "strategy", types: &[ArtifactType::Strategy], required: true, doc: "strategy" },
+        ],
+        outputs: &[
+            OutputPort { name: "signals", kind: ArtifactType::Signals, doc: "features and outcomes, one row a signal" },
+            OutputPort { name: "trades", kind: ArtifactType::Trades, doc: "trades of the portfolio backtest" },
+            OutputPort { name: "backtest", kind: ArtifactType::Backtest, doc: "funnel, equity and metrics" },
+        ],
+        values: &[
+            ValuePort { name: "samples", kind: ValueType::Number, doc: "labelled signals" },
+            ValuePort { name: "unlabelled", kind: ValueType::Number, doc: "signals whose outcome is not yet known" },
+            ValuePort { name: "win_rate", kind: ValueType::Number, doc: "share of labelled signals that won" },
+            ValuePort { name: "expectancy_r", kind: ValueType::Number, doc: "mean outcome of labelled signals in R" },
+            ValuePort { name: "trades", kind: ValueType::Number, doc: "trades of the portfolio" },
+            ValuePort { name: "sharpe", kind: ValueType::Number, doc: "Sharpe ratio of the portfolio" },
+        ],
+        uses_as_of: true,
+    };
+
+    fn check(config: &AccumulateConfig) -> Result<(), ConfigError> {
+        FeatureSet::named(&config.features).map_err(|error| ConfigError::at("features", error.to_string()))?;
+        config.label.check().map_err(|error| ConfigError::at("label", error.to_string()))
+    }
+
+    fn run(config: &AccumulateConfig, context: &NodeContext) -> Result<NodeOutput, NodeError> {
+        let market = config.universe.load(context.input("bars")?, context)?;
+        let strategy_input = context.input("strategy")?;
+        let strategy = read_strategy(strategy_input)?;
+        let bars = &market.loaded.bars;
+        let found = signals(&strategy, bars, &IndicatorCache::new());
+        let rules = PortfolioRules::from(&strategy);
+        context.report(1, 4, "signals");
+        let backtest =
+            simulate(bars, &found, &rules, market.sessions.clone(), None, &context.cancel).map_err(NodeError::failed)?;
+        context.cancel.check()?;
+        context.report(2, 4, "labels");
+        let labels = match config.population {
+            Population::Shadow => shadow_trades(bars, &found, &rules, &config.label, &context.cancel),
+            Population::Executed => executed_trades(&backtest, &config.label),
+        };
+        let labels = within(labels.map_err(NodeError::failed)?, &market);
+        if labels.trades.len() < config.min_samples {
+            let (found, needed) = (labels.trades.len(), config.min_samples);
+            return Err(NodeError::Insufficient { what: "labelled signals", found, needed });
+        }
+        context.report(3, 4, "features");
+        let features = FeatureSet::named(&config.features).map_err(NodeError::failed)?;
+        let rows = Rows { bars, found: &found, labels: &labels, executed: executed(&backtest) };
+        let table = rows.table(&features, &strategy_input.reference.sha256.to_string());
+        output(&market, &strategy, &backtest, &labels, &table)
+    }
+}
+
+/// Labels whose signal lies in the window.
+fn within(mut labels: LabelSet, market: &Market) -> LabelSet {
+    labels.trades.retain(|trade| market.sessions.contains(&trade.t0));
+    labels.censored.retain(|trade| market.sessions.contains(&trade.t0));
+    labels
+}
+
+fn executed(backtest: &Backtest) -> BTreeSet<(u32, u32)> {
+    let closed = backtest.trades.iter().map(|trade| (trade.symbol, trade.candidate));
+    closed.chain(backtest.open_at_end.iter().map(|open| (open.symbol, open.candidate))).collect()
+}
+
+/// A row before it is a row: its place, and its outcome where known.
+struct Row<'a> {
+    symbol: usize,
+    candidate: u32,
+    t0: u32,
+    outcome: Option<&'a LabelledTrade>,
+}
+
+struct Rows<'a> {
+    bars: &'a Bars,
+    found: &'a Signals,
+    labels: &'a LabelSet,
+    executed: BTreeSet<(u32, u32)>,
+}
+
+impl Rows<'_> {
+    fn in_time_order(&self) -> Vec<Row<'_>> {
+        let labelled = self.labels.trades.iter().map(|trade| Row {
+            symbol: trade.symbol as usize,
+            candidate: trade.candidate,
+            t0: trade.t0,
+            outcome: Some(trade),
+        });
+        let open = self.labels.censored.iter().map(|&Censored { symbol, candidate, t0 }| Row {
+            symbol: symbol as usize,
+            candidate,
+            t0,
+            outcome: None,
+        });
+        let mut rows: Vec<Row<'_>> = labelled.chain(open).collect();
+        // symbols are sorted by name
+        rows.sort_by_key(|row| (row.t0, row.symbol));
+        rows
+    }
+
+    fn candidate(&self, row: &Row<'_>) -> &Candidate {
+        &self.found.symbols[row.symbol].candidates[row.candidate as usize]
+    }
+
+    fn table(&self, features: &FeatureSet, strategy: &str) -> Table {
+        let rows = self.in_time_order();
+        let last = self.bars.sessions.len().saturating_sub(1) as u32;
+        let exit = |row: &Row<'_>| row.outcome.map_or(last, |trade| trade.t1);
+        let ts = |session: u32| self.bars.sessions[session as usize];
+        let symbol = |row: &Row<'_>| self.bars.series[row.symbol].symbol.clone();
+        let text = |get: &dyn Fn(&Row<'_>) -> String| Values::Text(rows.iter().map(get).collect());
+        let time = |get: &dyn Fn(&Row<'_>) -> i64| Values::Time(rows.iter().map(get).collect());
+        let int = |get: &dyn Fn(&Row<'_>) -> i64| Values::Int(rows.iter().map(get).collect());
+        let flag = |get: &dyn Fn(&Row<'_>) -> bool| Values::Bool(rows.iter().map(get).collect());
+        let outcome = |get: fn(&LabelledTrade) -> f64| {
+            Values::Float(rows.iter().map(|row| row.outcome.map_or(f64::NAN, get)).collect())
+        };
+        let identity = |row: &Row<'_>| format!("{}@{}", symbol(row), Timestamp::from_micros(ts(row.t0)));
+        let reason = |row: &Row<'_>| {
+            let word = row.outcome.and_then(|trade| serde_json::to_value(trade.exit_reason).ok());
+            word.and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_else(|| "open".to_owned())
+        };
+        let executed = |row: &Row<'_>| self.executed.contains(&(row.symbol as u32, row.candidate));
+        let mut table = Table::new(SCHEMA)
+            .with("row", "identity: symbol and signal time", text(&identity))
+            .with("symbol", "ticker", text(&symbol))
+            .with("ts", "signal time, UTC; known at this bar's close", time(&|row| ts(row.t0)))
+            .with("session", "session of the signal, from 0", int(&|row| i64::from(row.t0)))
+            .with("exit_ts", "time the outcome was known, UTC", time(&|row| ts(exit(row))))
+            .with("exit_session", "session of the exit, from 0", int(&|row| i64::from(exit(row))))
+            .with("labelled", "whether the outcome is known", flag(&|row| row.outcome.is_some()))
+            .with("executed", "whether the portfolio traded it", flag(&executed))
+            .with("win", "R above the threshold", flag(&|row| row.outcome.is_some_and(|trade| trade.win)))
+            .with("r", "net profit over the risk taken", outcome(|trade| trade.r))
+            .with("gross_r", "profit before costs over the risk taken", outcome(|trade| trade.gross_r))
+            .with("planned_r", "net profit over the risk planned", outcome(|trade| trade.planned_r.unwrap_or(f64::NAN)))
+            .with("mae_r", "furthest against the entry, in R", outcome(|trade| trade.mae_r))
+            .with("mfe_r", "furthest with the entry, in R", outcome(|trade| trade.mfe_r))
+            .with("holding_sessions", "sessions from entry to exit", outcome(|trade| f64::from(trade.holding_sessions)))
+            .with("exit_reason", "what ended the trade", text(&reason))
+            .with("uniqueness", "share of its life not shared with other signals", outcome(|trade| trade.uniqueness));
+        let columns = self.features(features, &rows);
+        let names: Vec<&str> = columns.iter().map(|(name, _, _)| name.as_str()).collect();
+        table.facts.insert("features".to_owned(), json!(names).to_string());
+        table.facts.insert("feature_set".to_owned(), features.name().to_owned());
+        table.facts.insert("sessions".to_owned(), self.bars.sessions.len().to_string());
+        table.facts.insert("strategy".to_owned(), strategy.to_owned());
+        for (name, doc, values) in columns {
+            table = table.with(name, doc, Values::Float(values));
+        }
+        table
+    }
+
+    /// Features of the set and of the trigger itself, at each row: all known at the close of the signal bar.
+    fn features(&self, set: &FeatureSet, rows: &[Row<'_>]) -> Vec<(String, String, Vec<f64>)> {
+        let frames: Vec<FeatureFrame> =
+            self.bars.series.par_iter().map(|series| set.compute(series, &self.bars.sessions)).collect();
+        let mut columns: Vec<(String, String, Vec<f64>)> = Vec::new();
+        for (index, spec) in set.specs().iter().enumerate() {
+            let values = rows.iter().map(|row| frames[row.symbol].columns[index][self.candidate(row).row as usize]);
+            columns.push((spec.name.to_owned(), spec.formula.to_owned(), values.collect()));
+        }
+        type Pick = fn(&Candidate, f64) -> f64;
+        let triggers: [(&str, &str, Pick); 5] = [
+            ("trigger_fast", "1 if the fast channel was broken", |it, _| f64::from(u8::from(it.fast))),
+            ("trigger_slow", "1 if the slow channel was broken", |it, _| f64::from(u8::from(it.slow))),
+            ("fast_clearance", "close / fast channel - 1", |it, _| it.fast_clearance),
+            ("slow_clearance", "close / slow channel - 1", |it, _| it.slow_clearance),
+            ("stop_distance", "(close - stop) / close", |it, close| it.stop.map_or(f64::NAN, |stop| (close - stop) / close)),
+        ];
+        for (name, doc, pick) in triggers {
+            let values = rows.iter().map(|row| {
+                let candidate = self.candidate(row);
+                pick(candidate, self.bars.series[row.symbol].close[candidate.row as usize])
+            });
+            columns.push((name.to_owned(), doc.to_owned(), values.collect()));
+        }
+        columns
+    }
+}
+
+fn trades_table(bars: &Bars, backtest: &Backtest) -> Table {
+    let trades = &backtest.trades;
+    let ts = |session: u32| bars.sessions[session as usize];
+    let float = |get: &dyn Fn(&crate::backtest::Trade) -> f64| Values::Float(trades.iter().map(get).collect());
+    let word = |value: serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    let reasons = trades.iter().map(|trade| word(json!(trade.exit_reason)));
+    Table::new("trades@1")
+        .with("symbol", "ticker", Values::Text(trades.iter().map(|t| bars.series[t.symbol as usize].symbol.clone()).collect()))
+        .with("signal_ts", "signal time, UTC", Values::Time(trades.iter().map(|t| ts(t.signal_session)).collect()))
+        .with("entry_ts", "session of the entry, UTC", Values::Time(trades.iter().map(|t| ts(t.entry_session)).collect()))
+        .with("exit_ts", "session of the exit, UTC", Values::Time(trades.iter().map(|t| ts(t.exit_session)).collect()))
+        .with("quantity", "units", float(&|trade| trade.quantity))
+        .with("entry_price", "net fill", float(&|trade| trade.entry_price))
+        .with("exit_price", "net fill", float(&|trade| trade.exit_price))
+        .with("stop", "initial stop", float(&|trade| trade.stop.unwrap_or(f64::NAN)))
+        .with("commission", "both sides, account currency", float(&|trade| trade.commission))
+        .with("slippage", "both sides, account currency", float(&|trade| trade.slippage))
+        .with("gross_pnl", "before costs, account currency", float(&|trade| trade.gross_pnl))
+        .with("net_pnl", "after costs, account currency", float(&|trade| trade.net_pnl))
+        .with("r", "net profit over the risk taken", float(&|trade| trade.r.unwrap_or(f64::NAN)))
+        .with("holding_sessions", "sessions", float(&|trade| f64::from(trade.holding_sessions)))
+        .with("exit_reason", "what ended the trade", Values::Text(reasons.collect()))
+}
+
+fn output(
+    market: &Market,
+    strategy: &Strategy,
+    backtest: &Backtest,
+    labels: &LabelSet,
+    table: &Table,
+) -> Result<NodeOutput, NodeError> {
+    let bars = &market.loaded.bars;
+    let r: Vec<f64> = labels.trades.iter().map(|trade| trade.r).collect();
+    let wins = labels.trades.iter().filter(|trade| trade.win).count();
+    let win_rate = (!r.is_empty()).then(|| wins as f64 / r.len() as f64);
+    let returns = trading_report(&backtest.returns(), bars.periods_per_year);
+    let trade_r: Vec<f64> = backtest.trades.iter().filter_map(|trade| trade.r).collect();
+    let equity: Vec<serde_json::Value> = backtest
+        .equity
+        .iter()
+        .map(|point| {
+            json!([Timestamp::from_micros(bars.sessions[point.session as usize]), point.equity, point.exposure])
+        })
+        .collect();
+    let report = json!({
+        "version": 1,
+        "symbols": bars.series.iter().map(|series| &series.symbol).collect::<Vec<_>>(),
+        "dropped_bars": market.loaded.dropped,
+        "strategy_lints": strategy.lints(),
+        "funnel": backtest.funnel,
+        "warnings": backtest.warnings,
+        "returns": returns,
+        "trades": trade_report(&trade_r),
+        "open_at_end": backtest.open_at_end,
+        "labels": {"labelled": r.len(), "unlabelled": labels.censored.len(), "not_filled": labels.not_filled},
+        "equity": {"columns": ["ts", "equity", "exposure"], "rows": equity},
+    });
+    let day = |session: u32| Timestamp::from_micros(bars.sessions[session as usize]).date();
+    let summary = format!(
+        "{} signals of {} symbols, {} to {}: {:.0} % won, mean {:+.2} R; portfolio {} trades, Sharpe {}",
+        r.len(),
+        bars.series.len(),
+        day(market.sessions.start),
+        day(market.sessions.end - 1),
+        100.0 * win_rate.unwrap_or(f64::NAN),
+        mean(&r).unwrap_or(f64::NAN),
+        backtest.trades.len(),
+        returns.sharpe.map_or("-".to_owned(), |sharpe| format!("{sharpe:.2}")),
+    );
+    let values: BTreeMap<&'static str, Scalar> = [
+        ("samples", Scalar::count(r.len())),
+        ("unlabelled", Scalar::count(labels.censored.len())),
+        ("win_rate", Scalar::number(win_rate)),
+        ("expectancy_r", Scalar::number(mean(&r))),
+        ("trades", Scalar::count(backtest.trades.len())),
+        ("sharpe", Scalar::number(returns.sharpe)),
+    ]
+    .into();
+    Ok(NodeOutput {
+        outputs: [
+            ("signals", table_artifact(ArtifactType::Signals, table)?),
+            ("trades", table_artifact(ArtifactType::Trades, &trades_table(bars, backtest))?),
+            ("backtest", json_artifact(ArtifactType::Backtest, &report)?),
+        ]
+        .into(),
+        values,
+        summary,
+    })
+}

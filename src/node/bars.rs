@@ -1,0 +1,75 @@
+//! Bars and strategies as nodes read them.
+
+use serde::{Deserialize, Serialize};
+
+use super::{InputArtifact, NodeContext, NodeError};
+use crate::base::{Days, Timestamp};
+use crate::market::{BarsRequest, Loaded, OnBadBar, load_bars};
+use crate::strategy::{Strategy, StrategyFile};
+
+/// The part of the data that a node works on. Bars before its start are read for warm-up only.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Window {
+    /// First day; unset: the beginning of the data, or `length` before the end.
+    pub start: Option<Timestamp>,
+    /// End, exclusive; unset: the end of the run's data window.
+    pub end: Option<Timestamp>,
+    /// Days before the end; an alternative to `start`.
+    pub length: Option<Days>,
+}
+
+/// Which bars a node reads.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Universe {
+    /// Only these symbols; unset: all.
+    pub symbols: Option<Vec<String>>,
+    /// The part of the data.
+    pub window: Window,
+    /// What to do with a bar that cannot be true.
+    pub on_bad_bar: OnBadBar,
+}
+
+/// Loaded bars and the sessions that count.
+pub(super) struct Market {
+    pub loaded: Loaded,
+    /// Sessions of the window, as indices.
+    pub sessions: std::ops::Range<u32>,
+}
+
+impl Universe {
+    /// Reads the bars of an input; nothing at or after the end of the window exists for the node.
+    pub(super) fn load(&self, input: &InputArtifact, context: &NodeContext) -> Result<Market, NodeError> {
+        let end = self.window.end.unwrap_or(context.as_of);
+        let request = BarsRequest {
+            symbols: self.symbols.clone(),
+            from: None,
+            until: end,
+            on_bad_bar: self.on_bad_bar,
+        };
+        let loaded = load_bars(&input.files(), &request).map_err(NodeError::failed)?;
+        let start = self.window.start.or_else(|| self.window.length.map(|length| end.minus(length)));
+        let times = &loaded.bars.sessions;
+        let first = start.map_or(0, |start| times.partition_point(|&ts| ts < start.micros()));
+        let sessions = first as u32..times.len() as u32;
+        if sessions.is_empty() {
+            return Err(NodeError::failed(format!(
+                "no session from {} to {end}: the data ends on {}",
+                start.map_or("the beginning".to_owned(), |start| start.to_string()),
+                times.last().map_or("no day".to_owned(), |&ts| Timestamp::from_micros(ts).date())
+            )));
+        }
+        Ok(Market { loaded, sessions })
+    }
+}
+
+/// Reads a strategy input.
+pub(super) fn read_strategy(input: &InputArtifact) -> Result<Strategy, NodeError> {
+    let bytes = input.bytes()?;
+    let text = std::str::from_utf8(&bytes).map_err(NodeError::failed)?;
+    let options = serde_saphyr::options! { strict_booleans: true };
+    let file: StrategyFile = serde_saphyr::from_str_with_options(text, options)
+        .map_err(|error| NodeError::failed(format!("the strategy does not read: {error}")))?;
+    Strategy::try_from(file).map_err(NodeError::failed)
+}

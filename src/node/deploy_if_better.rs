@@ -1,0 +1,247 @@
+//! `deploy-if-better`: the gate, and the only node that changes anything outside the store.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::evaluate::Evaluated;
+use super::model_artifact::{StoredModel, json_artifact};
+use super::{Descriptor, InputPort, Kind, NodeContext, NodeError, NodeOutput, OutputPort, ValuePort, ValueType};
+use crate::artifact::{ArtifactType, Scalar};
+use crate::base::{Days, Digest, MICROS_PER_DAY, canonical_json};
+use crate::registry::gate::{GateDecision, GateInput, GateOutcome, GatePolicy, decide};
+use crate::registry::{ModelVersion, PromotionOutcome, PromotionRequest, RegistryClient};
+
+/// Promotes a candidate when the gate says so, exactly once.
+pub struct DeployIfBetter;
+
+/// Whether a decision is carried out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DeployMode {
+    /// A promotion moves the alias.
+    #[default]
+    Apply,
+    /// The decision is recorded, the alias stays.
+    Shadow,
+}
+
+/// Settings of `deploy-if-better`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeployConfig {
+    /// Name of the registered model.
+    registry: String,
+    /// The alias to take.
+    #[serde(default = "default_alias")]
+    alias: String,
+    /// Whether a decision is carried out.
+    #[serde(default)]
+    mode: DeployMode,
+    /// The gate.
+    #[serde(default)]
+    policy: GatePolicy,
+    /// A champion that learnt from nothing newer than this is stale: the candidate must then only not be worse.
+    #[serde(default = "default_stale")]
+    champion_stale_after: Days,
+}
+
+fn default_alias() -> String {
+    "champion".to_owned()
+}
+
+fn default_stale() -> Days {
+    Days(180)
+}
+
+const DECISIONS: &[&str] = &["promoted", "kept", "inconclusive", "invalid", "pending", "duplicate"];
+
+impl Kind for DeployIfBetter {
+    type Config = DeployConfig;
+
+    const DESCRIPTOR: Descriptor = Descriptor {
+        name: "deploy-if-better",
+        version: 1,
+        doc: "Promotes the candidate if it is provably better than the champion on the same rows, exactly once.",
+        inputs: &[
+            InputPort { name: "candidate", types: &[ArtifactType::Model], required: true, doc: "the model to deploy" },
+            InputPort {
+                name: "champion",
+                types: &[ArtifactType::Model],
+                required: false,
+                doc: "the model it was compared with; the alias must still be held by it",
+            },
+            InputPort {
+                name: "strategy",
+                types: &[ArtifactType::Strategy],
+                required: true,
+                doc: "the strategy whose signals the model scores",
+            },
+            InputPort {
+                name: "evaluation",
+                types: &[ArtifactType::Evaluation],
+                required: true,
+                doc: "metrics of both models, with the backtest",
+            },
+            InputPort {
+                name: "predictions",
+                types: &[ArtifactType::Predictions],
+                required: true,
+                doc: "the rows of the evaluation with both models' probabilities",
+            },
+            InputPort { name: "drift", types: &[ArtifactType::Drift], required: false, doc: "drift of the champion" },
+        ],
+        outputs: &[OutputPort { name: "decision", kind: ArtifactType::Deployment, doc: "the decision and its numbers" }],
+        values: &[
+            ValuePort { name: "decision", kind: ValueType::Word(DECISIONS), doc: "what the gate decided" },
+            ValuePort { name: "applied", kind: ValueType::Bool, doc: "whether the alias was moved by this decision" },
+            ValuePort { name: "registry", kind: ValueType::Text, doc: "name of the registered model" },
+            ValuePort { name: "deploy_id", kind: ValueType::Text, doc: "hash of everything that decided" },
+        ],
+        uses_as_of: true,
+    };
+
+    fn run(config: &DeployConfig, context: &NodeContext) -> Result<NodeOutput, NodeError> {
+        // loading the model again is part of the gate: what cannot be read back is not deployed
+        StoredModel::read(context.input("candidate")?)?;
+        let input = gate_input(config, context)?;
+        let deploy_id = deploy_id(config, context)?;
+        let mut decision = decide(&input, &config.policy);
+        let mut applied = false;
+        if decision.outcome == GateOutcome::Promoted && config.mode == DeployMode::Apply {
+            context.cancel.check()?;
+            applied = promote(config, context, deploy_id, &mut decision)?;
+        }
+        output(config, &decision, applied, deploy_id)
+    }
+
+    fn effect_holds(values: &BTreeMap<String, Scalar>, registry: &RegistryClient) -> bool {
+        let text = |name: &str| match values.get(name) {
+            Some(Scalar::Text(text)) => text.clone(),
+            _ => String::new(),
+        };
+        if values.get("applied") != Some(&Scalar::Bool(true)) {
+            return true;
+        }
+        // a log that cannot be read is no proof: the node runs, and reports what is wrong with it
+        text("deploy_id").parse::<Digest>().is_ok_and(|deploy_id| {
+            registry.history(&text("registry")).is_ok_and(|history| history.promotion(deploy_id).is_some())
+        })
+    }
+}
+
+fn gate_input(config: &DeployConfig, context: &NodeContext) -> Result<GateInput, NodeError> {
+    let rows = Evaluated::read(context.input("predictions")?)?;
+    let evaluation: Value = serde_json::from_slice(&context.input("evaluation")?.bytes()?).map_err(NodeError::failed)?;
+    let trading = evaluation.get("trading_numbers").cloned().unwrap_or_default();
+    let candidate = context.input("candidate")?.reference.sha256;
+    let champion = context.inputs.get("champion");
+    if champion.is_some() != rows.champion.is_some() {
+        let message = "the evaluation and this node do not compare with the same champion: connect `champion` in both";
+        return Err(NodeError::failed(message));
+    }
+    Ok(GateInput {
+        time: rows.ts,
+        labels: rows.win,
+        candidate: rows.candidate,
+        champion: rows.champion,
+        r: rows.r,
+        trading: serde_json::from_value(trading).map_err(NodeError::failed)?,
+        champion_fresh: champion_fresh(config, context)?,
+        same_model: champion.is_some_and(|champion| champion.reference.sha256 == candidate),
+        holdout_uses: 0,
+    })
+}
+
+/// A champion is fresh while it is young and no drift of its performance is confirmed.
+fn champion_fresh(config: &DeployConfig, context: &NodeContext) -> Result<bool, NodeError> {
+    let Some(champion) = context.inputs.get("champion") else { return Ok(true) };
+    let age = context.as_of.micros() - StoredModel::read(champion)?.manifest.trained_until.micros();
+    let drifted = match context.inputs.get("drift") {
+        Some(drift) => {
+            let report: Value = serde_json::from_slice(&drift.bytes()?).map_err(NodeError::failed)?;
+            report["performance"]["verdict"] == "drift"
+        }
+        None => false,
+    };
+    Ok(age <= config.champion_stale_after.0 * MICROS_PER_DAY && !drifted)
+}
+
+/// Hash of everything that decides: the same decision is carried out once, whoever makes it again.
+fn deploy_id(config: &DeployConfig, context: &NodeContext) -> Result<Digest, NodeError> {
+    let digest = |port: &str| context.inputs.get(port).map(|input| input.reference.sha256);
+    let parts = json!({
+        "model": digest("candidate"),
+        "strategy": digest("strategy"),
+        "evaluation": digest("evaluation"),
+        "policy": config.policy,
+        "registry": config.registry,
+        "alias": config.alias,
+        "expected_champion": digest("champion"),
+    });
+    Ok(Digest::of(&canonical_json(&parts).map_err(NodeError::failed)?))
+}
+
+fn promote(
+    config: &DeployConfig,
+    context: &NodeContext,
+    deploy_id: Digest,
+    decision: &mut GateDecision,
+) -> Result<bool, NodeError> {
+    let reference = |port: &str| context.input(port).map(|input| input.reference.clone());
+    let request = PromotionRequest {
+        model: config.registry.clone(),
+        alias: config.alias.clone(),
+        version: ModelVersion {
+            model: reference("candidate")?,
+            strategy: reference("strategy")?,
+            evaluation: reference("evaluation")?,
+            reason: decision.reason.clone(),
+        },
+        expected: context.inputs.get("champion").map(|champion| champion.reference.sha256),
+        deploy_id,
+        as_of: context.as_of,
+    };
+    match context.registry.promote(&request).map_err(NodeError::failed)? {
+        PromotionOutcome::Promoted(_) | PromotionOutcome::Duplicate(_) => Ok(true),
+        PromotionOutcome::ChampionChanged { found } => {
+            decision.outcome = GateOutcome::Kept;
+            let holder = found.map_or("nobody".to_owned(), |digest| digest.short());
+            decision.reason = format!("champion changed: the alias is now held by {holder}, which the candidate was not compared with");
+            Ok(false)
+        }
+    }
+}
+
+fn word(outcome: GateOutcome) -> &'static str {
+    match outcome {
+        GateOutcome::Promoted => "promoted",
+        GateOutcome::Kept => "kept",
+        GateOutcome::Inconclusive => "inconclusive",
+        GateOutcome::Invalid => "invalid",
+        GateOutcome::Pending => "pending",
+        GateOutcome::Duplicate => "duplicate",
+    }
+}
+
+fn output(
+    config: &DeployConfig,
+    decision: &GateDecision,
+    applied: bool,
+    deploy_id: Digest,
+) -> Result<NodeOutput, NodeError> {
+    let report = json!({"version": 1, "deploy_id": deploy_id, "applied": applied, "policy": config.policy, "decision": decision});
+    let shadow = if config.mode == DeployMode::Shadow { " (shadow: the alias stays)" } else { "" };
+    Ok(NodeOutput {
+        outputs: [("decision", json_artifact(ArtifactType::Deployment, &report)?)].into(),
+        values: [
+            ("decision", Scalar::text(word(decision.outcome))),
+            ("applied", Scalar::Bool(applied)),
+            ("registry", Scalar::text(config.registry.clone())),
+            ("deploy_id", Scalar::text(deploy_id.to_string())),
+        ]
+        .into(),
+        summary: format!("{}{shadow}: {}", word(decision.outcome), decision.reason),
+    })
+}

@@ -1,0 +1,148 @@
+//! An evaluation for people.
+
+use std::fmt::Write as _;
+
+use super::uplift::Side;
+use super::{Evaluation, Expectancy};
+use crate::metric::classification::ClassificationReport;
+use crate::stats::bootstrap::Interval;
+
+fn number(value: Option<f64>) -> String {
+    value.map_or("-".to_owned(), |value| format!("{value:.3}"))
+}
+
+fn with_range(value: Option<f64>, range: Option<Interval>) -> String {
+    match range {
+        Some(range) => format!("{} [{:.3}, {:.3}]", number(value), range.low, range.high),
+        None => number(value),
+    }
+}
+
+/// The result in one line.
+pub(in crate::node) fn summary(evaluation: &Evaluation) -> String {
+    let auc = |report: &ClassificationReport| {
+        with_range(report.roc_auc, report.intervals.as_ref().and_then(|intervals| intervals.roc_auc))
+    };
+    let against = match &evaluation.champion {
+        Some(champion) => format!(" against the champion's {}", auc(champion)),
+        None => String::new(),
+    };
+    format!(
+        "AUC {}{against} on {} unseen rows; Sharpe {} with the model, {} without",
+        auc(&evaluation.candidate),
+        evaluation.rows,
+        number(evaluation.uplift.sharpe_with_model()),
+        number(evaluation.uplift.sharpe())
+    )
+}
+
+/// The whole evaluation as Markdown.
+pub(super) fn markdown(evaluation: &Evaluation) -> String {
+    let mut text = String::from("# Evaluation\n\n");
+    let day = |time: Option<crate::base::Timestamp>| time.map_or("-".to_owned(), |time| time.date());
+    let _ = writeln!(
+        text,
+        "{} rows from {} to {}, each predicted by a model that had not seen it{}.\n",
+        evaluation.rows,
+        day(evaluation.from),
+        day(evaluation.to),
+        if evaluation.left_out > 0 {
+            format!("; {} rows left out because the champion may have seen them", evaluation.left_out)
+        } else {
+            String::new()
+        }
+    );
+    classification(&mut text, evaluation);
+    comparison(&mut text, evaluation);
+    expectancy(&mut text, evaluation);
+    backtest(&mut text, evaluation);
+    for lint in &evaluation.lints {
+        let _ = writeln!(text, "**Suspicious:** {lint}\n");
+    }
+    text
+}
+
+fn classification(text: &mut String, evaluation: &Evaluation) {
+    let _ = writeln!(text, "## Probabilities\n\n| metric | candidate | champion |\n|---|---|---|");
+    type Pick = fn(&ClassificationReport) -> String;
+    let rows: [(&str, Pick); 9] = [
+        ("AUC", |r| with_range(r.roc_auc, r.intervals.as_ref().and_then(|i| i.roc_auc))),
+        ("log loss", |r| with_range(r.log_loss, r.intervals.as_ref().and_then(|i| i.log_loss))),
+        ("Brier", |r| with_range(r.brier, r.intervals.as_ref().and_then(|i| i.brier))),
+        ("Brier skill", |r| number(r.brier_skill)),
+        ("F1", |r| with_range(r.f1, r.intervals.as_ref().and_then(|i| i.f1))),
+        ("F1 of always yes", |r| number(r.trivial_f1)),
+        ("MCC", |r| number(r.mcc)),
+        ("calibration error", |r| number(r.ece)),
+        ("lift of the top 10 %", |r| number(r.lift_at_10pct)),
+    ];
+    for (name, pick) in rows {
+        let champion = evaluation.champion.as_ref().map_or("-".to_owned(), pick);
+        let _ = writeln!(text, "| {name} | {} | {champion} |", pick(&evaluation.candidate));
+    }
+    let level = evaluation.candidate.intervals.as_ref().and_then(|i| i.roc_auc).map_or(0.0, |range| range.level);
+    let _ = writeln!(
+        text,
+        "\nIntervals: stationary block bootstrap, level {:.0} %. Threshold {}.\n",
+        level * 100.0,
+        evaluation.threshold
+    );
+}
+
+fn comparison(text: &mut String, evaluation: &Evaluation) {
+    if evaluation.comparison.is_empty() {
+        return;
+    }
+    let _ = writeln!(text, "## Candidate against champion\n\n| improvement of | estimate | 90 % interval | p |\n|---|---|---|---|");
+    for (metric, test) in &evaluation.comparison {
+        let _ = writeln!(
+            text,
+            "| {metric} | {:.4} | [{}, {}] | {} |",
+            test.delta,
+            number(test.low),
+            number(test.high),
+            number(test.p_greater)
+        );
+    }
+    text.push_str("\nPaired tests on the same rows with dependence-robust errors; positive means that the candidate is better.\n\n");
+}
+
+fn expectancy(text: &mut String, evaluation: &Evaluation) {
+    let _ = writeln!(text, "## Outcome of the signals\n\n| signals | count | mean R |\n|---|---|---|");
+    let names = [("all", "all"), ("kept_by_candidate", "kept by the candidate"), ("kept_by_champion", "kept by the champion")];
+    for (key, name) in names {
+        if let Some(Expectancy { signals, mean_r, interval }) = evaluation.expectancy.get(key) {
+            let _ = writeln!(text, "| {name} | {signals} | {} |", with_range(*mean_r, *interval));
+        }
+    }
+    text.push('\n');
+}
+
+fn backtest(text: &mut String, evaluation: &Evaluation) {
+    let uplift = &evaluation.uplift;
+    let _ = writeln!(
+        text,
+        "## Backtest, {} to {}\n\n| | without the model | with the model |\n|---|---|---|",
+        uplift.from.date(),
+        uplift.to.date()
+    );
+    type Pick = fn(&Side) -> String;
+    let rows: [(&str, Pick); 7] = [
+        ("trades", |s| s.trades.trades.to_string()),
+        ("total return", |s| number(s.returns.total_return)),
+        ("CAGR", |s| number(s.returns.cagr)),
+        ("Sharpe", |s| number(s.returns.sharpe)),
+        ("maximum drawdown", |s| number(s.returns.drawdown.as_ref().map(|drawdown| drawdown.max_drawdown))),
+        ("win rate", |s| number(s.trades.win_rate)),
+        ("expectancy in R", |s| number(s.trades.expectancy_r)),
+    ];
+    for (name, pick) in rows {
+        let with = uplift.with_model.as_ref().map_or("-".to_owned(), pick);
+        let _ = writeln!(text, "| {name} | {} | {with} |", pick(&uplift.without_model));
+    }
+    let difference = with_range(uplift.sharpe_difference, uplift.sharpe_difference_interval);
+    let _ = writeln!(text, "\nSharpe with the model less without: {difference}, both sides resampled together.\n");
+    if let Some(reason) = &uplift.refused {
+        let _ = writeln!(text, "The backtest with the model was not possible: {reason}.\n");
+    }
+}

@@ -1,0 +1,110 @@
+//! The `signals@1` table: one row a signal, with features known at its close and, once closed, its outcome.
+//!
+//! | column | unit and meaning |
+//! |---|---|
+//! | `row` | identity: symbol and signal time; the same signal has the same identity in every run |
+//! | `symbol`, `ts`, `session` | where and when the signal stood |
+//! | `exit_ts`, `exit_session` | when its outcome was known; the last session where it is not yet |
+//! | `labelled` | whether the outcome is known |
+//! | `win`, `r`, … | outcome, in multiples of the initial risk |
+//! | `uniqueness` | share of its life that it did not share with other signals, 0 to 1 |
+//! | features | as listed in the fact `features`, undefined where not yet known |
+
+use std::collections::BTreeMap;
+
+use ndarray::Array2;
+
+use crate::artifact::Artifact;
+use crate::node::{InputArtifact, NodeError};
+use crate::split::Span;
+use crate::table::{Table, TableError};
+
+/// Name and version of the table.
+pub(super) const SCHEMA: &str = "signals@1";
+
+/// Signals in memory, in time order.
+#[derive(Clone, Debug)]
+pub(super) struct Signals {
+    pub row: Vec<String>,
+    pub symbol: Vec<String>,
+    pub ts: Vec<i64>,
+    pub exit_ts: Vec<i64>,
+    pub span: Vec<Span>,
+    pub labelled: Vec<bool>,
+    pub win: Vec<bool>,
+    pub r: Vec<f64>,
+    pub uniqueness: Vec<f64>,
+    /// Names of the features, in column order.
+    pub features: Vec<String>,
+    /// Rows x features.
+    pub matrix: Array2<f64>,
+    /// Sessions in the data window.
+    pub sessions: u32,
+    /// Digest of the strategy file that made them.
+    pub strategy: String,
+}
+
+impl Signals {
+    /// Reads an input.
+    pub(super) fn read(input: &InputArtifact) -> Result<Self, NodeError> {
+        let table = Table::from_parquet(input.bytes()?).and_then(|table| table.expect_schema(SCHEMA));
+        Self::of(&table.map_err(NodeError::failed)?).map_err(NodeError::failed)
+    }
+
+    fn of(table: &Table) -> Result<Self, TableError> {
+        let fact = |name: &str| table.facts.get(name).cloned().unwrap_or_default();
+        let features: Vec<String> = serde_json::from_str(&fact("features")).unwrap_or_default();
+        let mut matrix = Array2::from_elem((table.rows(), features.len()), f64::NAN);
+        for (index, name) in features.iter().enumerate() {
+            for (cell, value) in matrix.column_mut(index).iter_mut().zip(table.floats(name)?) {
+                *cell = *value;
+            }
+        }
+        let session = |value: i64| u32::try_from(value).unwrap_or(u32::MAX);
+        let span = table
+            .ints("session")?
+            .iter()
+            .zip(table.ints("exit_session")?)
+            .map(|(&t0, &t1)| Span { t0: session(t0), t1: session(t1) });
+        Ok(Self {
+            row: table.texts("row")?.to_vec(),
+            symbol: table.texts("symbol")?.to_vec(),
+            ts: table.times("ts")?.to_vec(),
+            exit_ts: table.times("exit_ts")?.to_vec(),
+            span: span.collect(),
+            labelled: table.bools("labelled")?.to_vec(),
+            win: table.bools("win")?.to_vec(),
+            r: table.floats("r")?.to_vec(),
+            uniqueness: table.floats("uniqueness")?.to_vec(),
+            features,
+            matrix,
+            sessions: fact("sessions").parse().unwrap_or(0),
+            strategy: fact("strategy"),
+        })
+    }
+
+    /// Number of rows.
+    pub(super) fn len(&self) -> usize {
+        self.row.len()
+    }
+
+    /// Columns of the matrix for the features that a model names.
+    ///
+    /// # Errors
+    /// The names that are missing; extra features are left out, nothing is filled in.
+    pub(super) fn columns_of(&self, wanted: &[String]) -> Result<Vec<usize>, NodeError> {
+        let index: BTreeMap<&str, usize> =
+            self.features.iter().enumerate().map(|(at, name)| (name.as_str(), at)).collect();
+        let missing: Vec<&str> =
+            wanted.iter().map(String::as_str).filter(|name| !index.contains_key(name)).collect();
+        if missing.is_empty() {
+            return Ok(wanted.iter().map(|name| index[name.as_str()]).collect());
+        }
+        Err(NodeError::failed(format!("the signals lack features that the model needs: {}", missing.join(", "))))
+    }
+}
+
+/// Stores a table as an artifact.
+pub(super) fn table_artifact(kind: crate::artifact::ArtifactType, table: &Table) -> Result<Artifact, NodeError> {
+    Ok(Artifact::file(kind, table.to_parquet().map_err(NodeError::failed)?))
+}

@@ -1,0 +1,191 @@
+//! Walk-forward folds: learn on the past, test on the window that follows it.
+
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+
+use super::SplitError;
+use super::purge::{Span, check_spans};
+
+/// How the training window moves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scheme {
+    /// The last `train` sessions before each test window.
+    #[default]
+    Rolling,
+    /// All sessions before each test window, `train` at the first.
+    Expanding,
+}
+
+/// Lengths of the windows, in sessions, and how few rows are still worth a fold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WalkForward {
+    /// How the training window moves.
+    pub scheme: Scheme,
+    /// Length of the training window (of the first one when expanding).
+    pub train: u32,
+    /// Length of a test window.
+    pub test: u32,
+    /// Sessions between the starts of two test windows; at least `test`.
+    pub step: u32,
+    /// Sessions after a test block whose signals are not learnt from. It acts where train rows follow test rows
+    /// ([`super::purged_k_fold`]); in a walk-forward none do.
+    pub embargo: u32,
+    /// Folds with fewer train rows left after the purge are skipped.
+    pub min_train_samples: usize,
+    /// Folds with fewer test rows are skipped.
+    pub min_test_samples: usize,
+}
+
+impl Default for WalkForward {
+    fn default() -> Self {
+        Self {
+            scheme: Scheme::Rolling,
+            train: 504,
+            test: 63,
+            step: 63,
+            embargo: 5,
+            min_train_samples: 100,
+            min_test_samples: 20,
+        }
+    }
+}
+
+/// One train set and the test block it may be judged on; every list is in row order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fold {
+    /// Number of the fold in time, skipped ones included.
+    pub index: usize,
+    /// Sessions whose signals may be learnt from.
+    pub train_window: Range<u32>,
+    /// Sessions whose signals are tested.
+    pub test_window: Range<u32>,
+    /// Rows to learn from.
+    pub train: Vec<usize>,
+    /// Rows to predict.
+    pub test: Vec<usize>,
+    /// Rows of the train window whose label was not known when the test window opened.
+    pub purged: Vec<usize>,
+    /// Rows of the train window that follow a test block too closely.
+    pub embargoed: Vec<usize>,
+}
+
+/// Why a fold is left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "kebab-case")]
+pub enum SkipReason {
+    /// Too little to learn from after the purge.
+    #[error("insufficient train samples: {found} < {needed}")]
+    TooFewTrainRows {
+        /// Rows left.
+        found: usize,
+        /// Rows asked for.
+        needed: usize,
+    },
+    /// Too little to test on.
+    #[error("insufficient test samples: {found} < {needed}")]
+    TooFewTestRows {
+        /// Rows in the window.
+        found: usize,
+        /// Rows asked for.
+        needed: usize,
+    },
+}
+
+/// A fold that is listed, but neither trained nor tested.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SkippedFold {
+    /// Number of the fold in time.
+    pub index: usize,
+    /// Sessions it would have learnt from.
+    pub train_window: Range<u32>,
+    /// Sessions it would have tested.
+    pub test_window: Range<u32>,
+    /// Why it is left out.
+    pub reason: SkipReason,
+}
+
+/// The folds of a walk-forward, in time order.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FoldPlan {
+    /// Folds to run.
+    pub folds: Vec<Fold>,
+    /// Folds with too few rows.
+    pub skipped: Vec<SkippedFold>,
+}
+
+/// Lays walk-forward folds over a range of sessions.
+///
+/// Test window `k` is `[T_k, T_k + test)` with `T_k = start + train + k * step`; the last one may be cut short by the end
+/// of the data. A row is tested where its signal falls. A row is learnt from when its signal falls into the train window
+/// and its label was known before the test window opened: `t1 < T_k`; the others are purged.
+///
+/// Fewer sessions than `train` give a plan without folds, not an error: the caller knows how many rows it needed.
+///
+/// # Errors
+/// A window or step of zero, a step shorter than the test window, a backward span, a signal outside `sessions`.
+pub fn walk_forward(spans: &[Span], sessions: Range<u32>, config: &WalkForward) -> Result<FoldPlan, SplitError> {
+    check_config(config)?;
+    check_spans(spans)?;
+    if let Some((row, span)) = spans.iter().enumerate().find(|(_, span)| !sessions.contains(&span.t0)) {
+        return Err(SplitError::OutsideSessions { row, t0: span.t0, start: sessions.start, end: sessions.end });
+    }
+    let mut plan = FoldPlan::default();
+    let mut opening = sessions.start.checked_add(config.train);
+    for index in 0.. {
+        let Some(opens) = opening.filter(|&opens| opens < sessions.end) else { break };
+        let test_window = opens..opens.saturating_add(config.test).min(sessions.end);
+        let train_window = match config.scheme {
+            Scheme::Rolling => opens - config.train..opens,
+            Scheme::Expanding => sessions.start..opens,
+        };
+        let fold = cut(spans, index, train_window, test_window);
+        match shortage(&fold, config) {
+            None => plan.folds.push(fold),
+            Some(reason) => {
+                let Fold { index, train_window, test_window, .. } = fold;
+                plan.skipped.push(SkippedFold { index, train_window, test_window, reason });
+            }
+        }
+        opening = opens.checked_add(config.step);
+    }
+    Ok(plan)
+}
+
+fn check_config(config: &WalkForward) -> Result<(), SplitError> {
+    for (field, value) in [("train", config.train), ("test", config.test), ("step", config.step)] {
+        if value == 0 {
+            return Err(SplitError::Zero { field });
+        }
+    }
+    if config.step < config.test {
+        return Err(SplitError::OverlappingTests { step: config.step, test: config.test });
+    }
+    Ok(())
+}
+
+fn cut(spans: &[Span], index: usize, train_window: Range<u32>, test_window: Range<u32>) -> Fold {
+    let (mut train, mut test, mut purged) = (Vec::new(), Vec::new(), Vec::new());
+    for (row, span) in spans.iter().enumerate() {
+        if test_window.contains(&span.t0) {
+            test.push(row);
+        } else if train_window.contains(&span.t0) {
+            if span.t1 < test_window.start { train.push(row) } else { purged.push(row) }
+        }
+    }
+    Fold { index, train_window, test_window, train, test, purged, embargoed: Vec::new() }
+}
+
+fn shortage(fold: &Fold, config: &WalkForward) -> Option<SkipReason> {
+    // an empty side is never a fold, whatever the configured minimum
+    let (needed_train, needed_test) = (config.min_train_samples.max(1), config.min_test_samples.max(1));
+    if fold.train.len() < needed_train {
+        Some(SkipReason::TooFewTrainRows { found: fold.train.len(), needed: needed_train })
+    } else if fold.test.len() < needed_test {
+        Some(SkipReason::TooFewTestRows { found: fold.test.len(), needed: needed_test })
+    } else {
+        None
+    }
+}

@@ -1,0 +1,34 @@
+//! Strategies: rules with declared parameters, and the signals they give on bars.
+//!
+//! A [`StrategyFile`] is what the user wrote, a [`Strategy`] is one whose every value was checked; only the second can be
+//! run. [`signals`] turns it into [`Signals`]: entry candidates and exit flags for each symbol, decided at the close of a
+//! bar from that bar and earlier ones. The simulator reads `Signals` and nothing else of a strategy, so any rule that can
+//! be written as signals can be simulated.
+//!
+//! | kind | entry | exit |
+//! |---|---|---|
+//! | `breakout` | close clears its 20 or 55 bar channel above the trend average | hard ATR stop, close below the exit average |
+//!
+//! Not built: rules as expressions; a strategy file of another kind is refused by name.
+
+mod breakout;
+mod cache;
+mod error;
+mod file;
+mod lint;
+mod parameter;
+mod percentile;
+mod section;
+mod signals;
+
+pub use breakout::signals;
+pub use cache::{Indicator, IndicatorCache};
+pub use error::StrategyError;
+pub use file::{
+    Channel, Commission, CostRules, DataRules, EligibilityRules, EntryRules, ExitRules, KINDS, RiskRules, ScoreWeights,
+    StopAnchor, StopTrigger, Strategy, StrategyFile,
+};
+pub use lint::StrategyLint;
+pub use section::Parameter;
+pub(crate) use signals::in_session_order;
+pub use signals::{Candidate, Side, Signals, Size, SymbolSignals};
