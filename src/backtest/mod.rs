@@ -8,8 +8,8 @@
 //! - **Conservative fills.** A stop touched is a stop hit, at the worse of stop and open; the entry bar counts; a stop
 //!   comes before a take-profit of the same bar; limits never fill better than the open.
 //! - **Nothing vanishes.** Every candidate ends in exactly one [`CandidateState`]; the [`Funnel`] adds up.
-//! - **Not modelled.** Partial fills, borrow fees, interest, intrabar order beyond the rules above. The bar after the last
-//!   one of a symbol is taken as its delisting: the end of a series is a listing fact, not a price, and is known ahead.
+//! - **Not modelled.** Partial fills, borrow fees, interest, intrabar order beyond the rules above. That a symbol never
+//!   trades again is learnt from the data, but only once the sessions a position may miss have run out.
 
 mod error;
 mod overlay;

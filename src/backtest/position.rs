@@ -130,7 +130,9 @@ impl Position {
             let is_late = self.missing > 0 && self.missing >= rules.data.max_missing_sessions;
             return is_late.then(|| self.at_open(rules, series, ExitReason::DataMissing));
         }
-        let is_delisted = self.row + 1 == series.len() && series.session[self.row] < last_session;
+        // nobody knows on the first missing day that there will be no other: the rule for missing bars has to run out
+        let has_waited = self.missing >= rules.data.max_missing_sessions;
+        let is_delisted = has_waited && self.row + 1 == series.len() && series.session[self.row] < last_session;
         is_delisted.then(|| {
             let price = series.close[self.row] * (1.0 - rules.data.delisting_haircut * self.side.sign());
             Exit { price, slippage_bps: 0.0, reason: ExitReason::Delisted, seen: (price, price) }

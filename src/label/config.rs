@@ -37,11 +37,14 @@ pub struct LabelConfig {
     pub max_horizon: u32,
     /// R above which a trade is a win.
     pub r_threshold: f64,
+    /// Whether a signal is labelled while the symbol's last shadow trade is still open. Nobody can act on such a signal,
+    /// and its outcome is nearly that of the trade before it: rows gain in number more than in information.
+    pub overlap: bool,
 }
 
 impl Default for LabelConfig {
     fn default() -> Self {
-        Self { kind: LabelKind::RMultiple, max_horizon: 60, r_threshold: 0.0 }
+        Self { kind: LabelKind::RMultiple, max_horizon: 60, r_threshold: 0.0, overlap: false }
     }
 }
 

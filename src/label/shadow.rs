@@ -92,6 +92,9 @@ enum Alone {
 
 /// Simulates every eligible candidate alone with 1R, by the fills, stops, exits and costs of the portfolio simulator.
 ///
+/// A symbol has one shadow trade at a time unless `overlap` is set, as it has one position: which other symbols took the
+/// slots does not matter, that it is itself held does.
+///
 /// The quantity is that of the initial equity, `risk_per_trade * initial_equity / |C - S0|`, not rounded and not limited:
 /// it matters only for commissions by unit or with a minimum.
 ///
@@ -115,8 +118,7 @@ pub fn shadow_trades(
         .map(|(symbol, (series, own))| {
             cancel.check().map_err(BacktestError::from)?;
             let world = World { symbol: symbol as u32, series, signals: own, rules, last_session };
-            let eligible = own.candidates.iter().enumerate().filter(|(_, candidate)| candidate.eligible);
-            Ok(eligible.map(|(at, candidate)| world.follow(at as u32, candidate, config.max_horizon)).collect())
+            Ok(world.follow_all(config))
         })
         .collect::<Result<_, LabelError>>()?;
     let mut set = LabelSet::default();
@@ -187,6 +189,28 @@ struct World<'a> {
 }
 
 impl World<'_> {
+    /// Follows every eligible candidate; without overlap, only those that find the symbol free.
+    fn follow_all(&self, config: &LabelConfig) -> Vec<Alone> {
+        let mut found = Vec::new();
+        let mut free_from = 0;
+        for (at, candidate) in self.signals.candidates.iter().enumerate().filter(|(_, candidate)| candidate.eligible) {
+            if candidate.session < free_from {
+                continue;
+            }
+            let outcome = self.follow(at as u32, candidate, config.max_horizon);
+            if !config.overlap {
+                free_from = match &outcome {
+                    // a position that left during its last session is gone at that session's close
+                    Alone::Ended(trade) => trade.exit_session,
+                    Alone::Open(_) => u32::MAX,
+                    Alone::NotFilled | Alone::WithoutRisk => free_from,
+                };
+            }
+            found.push(outcome);
+        }
+        found
+    }
+
     /// Follows one candidate from its entry to its exit, in the simulator's order of steps.
     fn follow(&self, at: u32, candidate: &Candidate, max_horizon: u32) -> Alone {
         let (series, rules) = (self.series, self.rules);

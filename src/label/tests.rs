@@ -43,9 +43,22 @@ fn a_shadow_trade_is_the_executed_trade_when_nothing_competes() {
     assert_eq!((alone.t0, alone.t1, alone.holding_sessions, alone.win), (0, 3, 2, false));
 }
 
+fn overlapping() -> LabelConfig {
+    LabelConfig { overlap: true, ..LabelConfig::default() }
+}
+
 #[test]
-fn every_candidate_is_simulated_alone_even_while_another_is_open() {
-    let set = shadow(&bars(&[FLAT, FLAT, FLAT, STOPPED, FLAT]), &signals(&[0, 1]), &LabelConfig::default());
+fn a_signal_while_the_symbol_is_held_is_no_row() {
+    let rows = bars(&[FLAT, FLAT, FLAT, STOPPED, FLAT, FLAT]);
+    let set = shadow(&rows, &signals(&[0, 1, 2, 3]), &LabelConfig::default());
+    // the first trade leaves during session 3, so that the signal at its close finds the symbol free
+    assert_eq!(set.trades.iter().map(|it| (it.t0, it.t1)).collect::<Vec<_>>(), [(0, 3)]);
+    assert_eq!(set.censored, [Censored { symbol: 0, candidate: 3, t0: 3 }]);
+}
+
+#[test]
+fn with_overlap_every_candidate_is_simulated_alone_even_while_another_is_open() {
+    let set = shadow(&bars(&[FLAT, FLAT, FLAT, STOPPED, FLAT]), &signals(&[0, 1]), &overlapping());
     assert_eq!(set.trades.iter().map(|it| (it.t0, it.t1)).collect::<Vec<_>>(), [(0, 3), (1, 3)]);
     assert_eq!(set.trades.iter().map(|it| it.uniqueness).collect::<Vec<_>>(), [(1.0 + 1.5) / 4.0, 0.5]);
 }
@@ -53,7 +66,7 @@ fn every_candidate_is_simulated_alone_even_while_another_is_open() {
 #[test]
 fn a_trade_open_at_the_end_is_censored_and_the_horizon_ends_a_long_one() {
     let bars = bars(&[FLAT; 6]);
-    let censored = shadow(&bars, &signals(&[0, 5]), &LabelConfig::default());
+    let censored = shadow(&bars, &signals(&[0, 5]), &overlapping());
     assert_eq!((censored.trades.len(), censored.censored.len()), (0, 2));
     let ended = shadow(&bars, &signals(&[0, 4]), &LabelConfig { max_horizon: 3, ..LabelConfig::default() });
     assert_eq!((ended.trades[0].t1, ended.trades[0].exit_reason), (3, ExitReason::Horizon));

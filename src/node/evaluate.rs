@@ -194,7 +194,7 @@ impl Kind for Evaluate {
         let comparison = compare(&rows)?;
         let expectancy = expectancies(&rows, threshold, config, seed.derive("expectancy"), context)?;
         context.report(3, 4, "backtest");
-        let uplift = uplift::measure(config, context, &rows, seed.derive("uplift"))?;
+        let uplift = uplift::measure(config, context, &rows, &signals, seed.derive("uplift"))?;
         let lints = lints(&of_candidate);
         if let Some(lint) = lints.first().filter(|_| !config.acknowledge_suspicious) {
             return Err(NodeError::failed(format!(

@@ -173,15 +173,15 @@ fn a_position_leaves_after_the_missing_sessions_it_may_bear() {
 }
 
 #[test]
-fn a_delisted_position_leaves_at_its_last_close_less_the_haircut() {
+fn a_delisted_position_leaves_at_its_last_close_less_the_haircut_once_it_has_missed_enough() {
     let mut rules = free();
     let rows = [(0, [100.0; 4]), (1, [100.0; 4]), (2, [90.0; 4])];
     let backtest = two(&rows, 5, &rules);
-    assert_eq!((exit_of(&backtest), backtest.trades[0].exit_reason), ((90.0, 3), ExitReason::Delisted));
+    assert_eq!((exit_of(&backtest), backtest.trades[0].exit_reason), ((90.0, 4), ExitReason::Delisted));
     assert_eq!(backtest.warnings, [BacktestWarning::DelistedWithoutHaircut { count: 1 }]);
     rules.data.delisting_haircut = 0.5;
     let backtest = two(&rows, 5, &rules);
-    assert_eq!((exit_of(&backtest), backtest.warnings.len()), ((45.0, 3), 0));
+    assert_eq!((exit_of(&backtest), backtest.warnings.len()), ((45.0, 4), 0));
 }
 
 #[test]

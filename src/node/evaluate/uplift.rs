@@ -1,8 +1,9 @@
-//! The same backtest with and without the model, on the same sessions.
+//! The same backtest with and without the model, on the same sessions and the same signals.
 //!
+//! Both sides trade the signals that are rows of the data, so that the model is asked about nothing it was not made for.
 //! The probability at each signal is that of a fold model which had not seen it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -12,10 +13,11 @@ use crate::base::{Seed, Timestamp};
 use crate::market::Bars;
 use crate::metric::trading::{self, TradeReport, TradingReport, trade_report, trading_report};
 use crate::node::bars::read_strategy;
+use crate::node::signals::Signals as Data;
 use crate::node::{NodeContext, NodeError};
 use crate::registry::gate::TradingNumbers;
 use crate::stats::bootstrap::{Interval, interval};
-use crate::strategy::{IndicatorCache, signals};
+use crate::strategy::{IndicatorCache, Signals, signals};
 
 /// One side of the comparison.
 #[derive(Clone, Debug, Serialize)]
@@ -81,12 +83,14 @@ pub(super) fn measure(
     config: &EvaluateConfig,
     context: &NodeContext,
     rows: &Evaluated,
+    data: &Data,
     seed: Seed,
 ) -> Result<Uplift, NodeError> {
     let market = config.universe.load(context.input("bars")?, context)?;
     let bars = &market.loaded.bars;
     let strategy = read_strategy(context.input("strategy")?)?;
-    let found = signals(&strategy, bars, &IndicatorCache::new());
+    let mut found = signals(&strategy, bars, &IndicatorCache::new());
+    keep_rows(&mut found, data, bars);
     let rules = PortfolioRules::from(&strategy);
     let first = rows.ts.first().map_or(0, |&ts| bars.sessions.partition_point(|&session| session < ts));
     let window = first as u32..bars.sessions.len() as u32;
@@ -115,6 +119,15 @@ pub(super) fn measure(
         sharpe_difference: difference,
         sharpe_difference_interval: range,
     })
+}
+
+/// Drops the candidates that are no rows of the data.
+fn keep_rows(found: &mut Signals, data: &Data, bars: &Bars) {
+    let rows: BTreeSet<(&str, i64)> =
+        data.symbol.iter().zip(&data.ts).map(|(symbol, ts)| (symbol.as_str(), *ts)).collect();
+    for (own, series) in found.symbols.iter_mut().zip(&bars.series) {
+        own.candidates.retain(|it| rows.contains(&(series.symbol.as_str(), bars.sessions[it.session as usize])));
+    }
 }
 
 fn probabilities(rows: &Evaluated, bars: &Bars) -> BTreeMap<(u32, u32), f64> {
