@@ -135,6 +135,18 @@ impl Store {
         Ok(Artifact::tree(reference.kind, files))
     }
 
+    /// Reads an artifact back, checks every byte, and makes it survive a power loss: before anything that is never
+    /// deleted refers to it.
+    ///
+    /// # Errors
+    /// A blob is missing or wrong, or the store cannot be reached.
+    pub async fn make_durable(&self, reference: &ArtifactRef) -> Result<(), StoreError> {
+        self.get(reference).await?;
+        let files = reference.files.values().map(|file| blob_name(file.sha256));
+        let names: Vec<String> = files.chain(std::iter::once(blob_name(reference.sha256))).collect();
+        Ok(self.storage.flush(&names).await?)
+    }
+
     /// Finds what a node with this fingerprint produced, with every byte of it checked. A damaged entry counts as
     /// absent: the node runs again and mends it.
     ///

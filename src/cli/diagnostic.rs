@@ -115,7 +115,7 @@ impl SourceCode for Located<'_> {
     }
 }
 
-/// Any other error, with its causes.
+/// Any other error, with its root cause: the errors between them mostly repeat its words.
 struct Plain<'a>(&'a CliError);
 
 impl fmt::Display for Plain<'_> {
@@ -132,7 +132,11 @@ impl fmt::Debug for Plain<'_> {
 
 impl std::error::Error for Plain<'_> {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        std::error::Error::source(self.0)
+        let mut root = std::error::Error::source(self.0)?;
+        while let Some(cause) = root.source() {
+            root = cause;
+        }
+        Some(root)
     }
 }
 

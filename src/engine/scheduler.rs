@@ -127,7 +127,7 @@ impl<'a> Scheduler<'a> {
                 return self.stop().await;
             }
             if self.running.is_empty() && self.ready.is_empty() {
-                return Ok(());
+                return self.account_for_all().await;
             }
             // woken by the end of a node, or to see whether someone asked for a stop
             if let Ok(Some(ended)) = tokio::time::timeout(TICK, self.running.join_next()).await {
@@ -137,7 +137,7 @@ impl<'a> Scheduler<'a> {
     }
 
     async fn take(&mut self, ended: Result<Ended, tokio::task::JoinError>) -> Result<(), EngineError> {
-        // a join error means that the attempt's own task panicked; its node stays without a record of success
+        // a join error means that the attempt's own task panicked: `account_for_all` fails its node
         let Ok((at, started, fingerprint, result)) = ended else { return Ok(()) };
         self.in_flight.remove(&at);
         let node = &self.shared.pipeline.nodes[at];
@@ -165,6 +165,16 @@ impl<'a> Scheduler<'a> {
             }
         };
         self.settle(at, record, state).await
+    }
+
+    /// Fails every node that has no record: its attempt vanished, or it waited for one that did.
+    async fn account_for_all(&mut self) -> Result<(), EngineError> {
+        for at in (0..self.waiting.len()).filter(|at| !self.records.contains_key(at)).collect::<Vec<_>>() {
+            let mut record = self.blank(&self.shared.pipeline.nodes[at], (self.shared.options.now)());
+            record.reason = "a bug: the node ended without a result".to_owned();
+            self.record(at, record).await?;
+        }
+        Ok(())
     }
 
     /// Asks running nodes to stop and waits for them, but not for ever.

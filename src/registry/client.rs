@@ -74,7 +74,11 @@ impl RegistryClient {
     /// The log is broken, or the store cannot be reached.
     pub fn promote(&self, request: &PromotionRequest) -> Result<PromotionOutcome, RegistryError> {
         let stamp = Stamp { at: (self.now)(), by: self.by.clone(), txn: self.txn.clone() };
-        self.runtime.block_on(self.registry.append(&request.model, &stamp, |history| Ok(step(history, request))))
+        let ModelVersion { model, strategy, evaluation, .. } = &request.version;
+        self.runtime.block_on(async {
+            self.registry.make_durable(&[model, strategy, evaluation]).await?;
+            self.registry.append(&request.model, &stamp, |history| Ok(step(history, request))).await
+        })
     }
 }
 

@@ -223,6 +223,14 @@ impl Registry {
         Ok(history)
     }
 
+    /// Checks and flushes what an entry is about to refer to.
+    pub(super) async fn make_durable(&self, artifacts: &[&ArtifactRef]) -> Result<(), RegistryError> {
+        for artifact in artifacts {
+            self.store.make_durable(artifact).await?;
+        }
+        Ok(())
+    }
+
     /// Appends one entry if `decide` still wants to after seeing the newest log; somebody else's entry in our slot
     /// makes it look again.
     pub(super) async fn append<T>(

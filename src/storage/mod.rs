@@ -3,8 +3,9 @@
 //! Every object is written once. The only concurrency primitive is *create if absent*: it is the strongest one that
 //! a local disk and S3 share. Nothing above this module knows which of the two it talks to.
 //!
-//! Not guaranteed: durability against power loss of cache objects on a local disk. They are read back by digest, so a
-//! torn one counts as absent and is made again.
+//! On a local disk, objects below `registry/` are flushed to disk before a create is answered, and [`Storage::flush`]
+//! does the same for what an entry refers to. Not guaranteed: that other objects survive a power loss. They are read back
+//! by digest, so a torn one counts as absent and is made again.
 
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
@@ -56,10 +57,17 @@ pub enum Created {
     Exists,
 }
 
+/// Objects that must survive a power loss once their create was answered.
+const DURABLE: &str = "registry/";
+
 /// An opened store.
 #[derive(Clone, Debug)]
 pub struct Storage {
     store: Arc<dyn ObjectStore>,
+    /// The same store, flushing each object to disk; only where that is not the rule anyway.
+    durable: Option<Arc<dyn ObjectStore>>,
+    /// The folder of a local store.
+    folder: Option<PathBuf>,
     prefix: Path,
     location: String,
 }
@@ -85,7 +93,13 @@ impl Storage {
                 let prefix = rest.split_once('/').map_or("", |(_, prefix)| prefix);
                 let store =
                     AmazonS3Builder::from_env().with_url(location).build().map_err(|error| failed(error.into()))?;
-                Ok(Self { store: Arc::new(store), prefix: Path::from(prefix), location: location.to_owned() })
+                Ok(Self {
+                    store: Arc::new(store),
+                    durable: None,
+                    folder: None,
+                    prefix: Path::from(prefix),
+                    location: location.to_owned(),
+                })
             }
             Some(_) => Err(StorageError::Scheme(location.to_owned())),
         }
@@ -93,12 +107,24 @@ impl Storage {
 
     /// A store that lives as long as the value: for tests.
     pub fn in_memory() -> Self {
-        Self { store: Arc::new(InMemory::new()), prefix: Path::default(), location: "memory".to_owned() }
+        Self {
+            store: Arc::new(InMemory::new()),
+            durable: None,
+            folder: None,
+            prefix: Path::default(),
+            location: "memory".to_owned(),
+        }
     }
 
     fn at_folder(folder: &FilePath, location: &str) -> Result<Self, object_store::Error> {
-        let store = LocalFileSystem::new_with_prefix(folder)?;
-        Ok(Self { store: Arc::new(store), prefix: Path::default(), location: location.to_owned() })
+        let flushing = LocalFileSystem::new_with_prefix(folder)?.with_fsync(true);
+        Ok(Self {
+            store: Arc::new(LocalFileSystem::new_with_prefix(folder)?),
+            durable: Some(Arc::new(flushing)),
+            folder: Some(folder.to_owned()),
+            prefix: Path::default(),
+            location: location.to_owned(),
+        })
     }
 
     /// The address, for messages.
@@ -123,7 +149,8 @@ impl Storage {
     /// # Errors
     /// The store cannot be reached or refuses.
     pub async fn create(&self, name: &str, bytes: Bytes) -> Result<Created, StorageError> {
-        match self.store.put_opts(&self.path(name), PutPayload::from(bytes), PutMode::Create.into()).await {
+        let store = self.durable.as_ref().filter(|_| name.starts_with(DURABLE)).unwrap_or(&self.store);
+        match store.put_opts(&self.path(name), PutPayload::from(bytes), PutMode::Create.into()).await {
             Ok(_) => Ok(Created::New),
             Err(object_store::Error::AlreadyExists { .. }) => Ok(Created::Exists),
             Err(source) => Err(self.failed("create", name, source)),
@@ -137,6 +164,22 @@ impl Storage {
     pub async fn restore(&self, name: &str, bytes: Bytes) -> Result<(), StorageError> {
         let put = self.store.put(&self.path(name), PutPayload::from(bytes)).await;
         put.map(drop).map_err(|source| self.failed("restore", name, source))
+    }
+
+    /// Makes objects that were written before survive a power loss. On S3 they do already.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub async fn flush(&self, names: &[String]) -> Result<(), StorageError> {
+        let Some(folder) = &self.folder else { return Ok(()) };
+        for name in names {
+            let flushed = async { tokio::fs::File::open(folder.join(name)).await?.sync_all().await };
+            flushed.await.map_err(|source| {
+                let source = object_store::Error::Generic { store: "disk", source: source.into() };
+                self.failed("flush", name, source)
+            })?;
+        }
+        Ok(())
     }
 
     /// Lists the names below a prefix, sorted.

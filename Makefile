@@ -1,0 +1,29 @@
+# walkforward: `make help` lists what can be made.
+# One profile for everything, so that dependencies are compiled once: about ten minutes on two cores, then seconds.
+
+WALKFORWARD := target/release/walkforward
+.DEFAULT_GOAL := help
+.PHONY: help build demo test lint bench clean
+
+help:            ## show this list
+	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*## / - /'
+
+build:           ## compile the program
+	@test -x $(WALKFORWARD) || echo "Compiling walkforward and its libraries: about ten minutes the first time on two cores."
+	cargo build --release --locked
+
+demo: build      ## run the main job on the shipped data and show what it decided
+	@docs/demo.sh $(WALKFORWARD)
+
+test:            ## run every test
+	cargo test --release --locked
+
+lint:            ## formatting and clippy, warnings refused
+	cargo fmt --check
+	cargo clippy --release --locked --all-targets -- -D warnings
+
+bench: build     ## CPU seconds of the weekly pipeline, cold and repeated
+	@benches/weekly.sh $(WALKFORWARD)
+
+clean:           ## forget all artifacts, runs and models of the local store
+	rm -rf artifacts/store artifacts/reports
