@@ -11,7 +11,7 @@ use bytes::Bytes;
 use super::EngineError;
 use crate::artifact::{Artifact, ArtifactRef, ArtifactType, Store, reference_to};
 use crate::base::Timestamp;
-use crate::pipeline::{Pipeline, Source};
+use crate::pipeline::{Otherwise, Pipeline, RegistryPart, Source};
 use crate::registry::Registry;
 use crate::storage::Storage;
 
@@ -32,23 +32,24 @@ pub async fn pin(pipeline: &Pipeline, store: &Store) -> Result<PinnedSources, En
     let mut pinned = PinnedSources::default();
     for (name, source) in &pipeline.sources {
         let artifact = match source {
-            Source::Registry { model, alias, optional } => {
-                let found = champion(store, model, alias, pipeline.as_of).await?;
-                if found.is_none() && !optional {
-                    let problem = format!("`{model}` has no {alias} yet; deploy one, or add `optional: true`");
-                    return Err(EngineError::Source { name: name.clone(), problem });
+            Source::Registry { model, alias, part, otherwise } => {
+                let found = champion(store, model, alias, *part, pipeline.as_of).await?;
+                match (&found, otherwise) {
+                    (None, Otherwise::Refuse) => {
+                        let problem = format!("`{model}` has no {alias} yet; deploy one, or add `optional: true`");
+                        return Err(named(name, problem));
+                    }
+                    (None, Otherwise::File(path)) => strategy(path).await.map_err(|problem| named(name, problem))?,
+                    _ => {
+                        pinned.references.insert(name.clone(), found);
+                        continue;
+                    }
                 }
-                pinned.references.insert(name.clone(), found);
-                continue;
             }
             Source::Bars(path) => {
                 Artifact::tree(ArtifactType::Bars, read_files(path).await.map_err(|problem| named(name, problem))?)
             }
-            Source::Strategy(path) => {
-                let files = read_files(path).await.map_err(|problem| named(name, problem))?;
-                let Some(bytes) = files.into_values().next() else { continue };
-                Artifact::file(ArtifactType::Strategy, bytes)
-            }
+            Source::Strategy(path) => strategy(path).await.map_err(|problem| named(name, problem))?,
         };
         let (reference, _) = reference_to(&artifact).map_err(crate::artifact::StoreError::from)?;
         pinned.references.insert(name.clone(), Some(reference));
@@ -61,14 +62,26 @@ fn named(name: &str, problem: String) -> EngineError {
     EngineError::Source { name: name.to_owned(), problem }
 }
 
+async fn strategy(path: &str) -> Result<Artifact, String> {
+    let mut files = read_files(path).await?.into_values();
+    match (files.next(), files.next()) {
+        (Some(bytes), None) => Ok(Artifact::file(ArtifactType::Strategy, bytes)),
+        _ => Err(format!("expected one strategy file, found a folder: `{path}`")),
+    }
+}
+
 async fn champion(
     store: &Store,
     model: &str,
     alias: &str,
+    part: RegistryPart,
     as_of: Timestamp,
 ) -> Result<Option<ArtifactRef>, EngineError> {
     let history = Registry::new(store.clone()).history(model).await?;
-    Ok(history.champion_as_of(alias, as_of).map(|champion| champion.version.model))
+    Ok(history.champion_as_of(alias, as_of).map(|champion| match part {
+        RegistryPart::Model => champion.version.model,
+        RegistryPart::Strategy => champion.version.strategy,
+    }))
 }
 
 /// The files at a path: one file, or all Parquet and CSV files of a folder or an S3 prefix, by name.

@@ -10,7 +10,7 @@ use super::file::{self, InputFile, NodeFile, PipelineFile};
 use super::params::{self, Param, ParamType};
 use super::template::Scope;
 use super::yaml::{self, Yaml};
-use super::{Edge, LoadOptions, Node, Origin, Pipeline, Source, Text};
+use super::{Edge, LoadOptions, Node, Origin, Pipeline, RegistryPart, Source, Text};
 use crate::artifact::ArtifactType;
 use crate::base::{Located, Problem, Span, Timestamp};
 use crate::node::{ConfigError, KINDS, NodeKind, PathStep, ValueType, find_kind};
@@ -130,8 +130,8 @@ impl Names {
         let sources = file.sources.iter().map(|(name, source)| {
             let kind = match source {
                 Source::Bars(_) => ArtifactType::Bars,
-                Source::Strategy(_) => ArtifactType::Strategy,
-                Source::Registry { .. } => ArtifactType::Model,
+                Source::Strategy(_) | Source::Registry { part: RegistryPart::Strategy, .. } => ArtifactType::Strategy,
+                Source::Registry { part: RegistryPart::Model, .. } => ArtifactType::Model,
             };
             (name.value.clone(), kind)
         });

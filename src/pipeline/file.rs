@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use super::yaml::Yaml;
-use super::{Source, Text, not_built};
+use super::{Otherwise, RegistryPart, Source, Text, not_built};
 use crate::base::{Located, Problem, Span, Timestamp};
 
 /// A file as written.
@@ -202,14 +202,10 @@ impl Reader<'_> {
 
     fn source(&mut self, name: &Text, tree: &Located<Yaml>) -> Option<Source> {
         let what = format!("source `{}`", name.value);
-        let fields = self.mapping(tree, &what, &["path", "format", "schema", "registry", "alias", "optional"], &[]);
+        const KEYS: [&str; 7] = ["path", "format", "schema", "registry", "alias", "part", "optional"];
+        let fields = self.mapping(tree, &what, &KEYS, &[]);
         if let Some(model) = fields.get("registry") {
-            let alias = match fields.get("alias") {
-                Some(alias) => self.text(alias, "alias")?.value,
-                None => "champion".to_owned(),
-            };
-            let optional = self.flag(fields.get("optional"), "optional");
-            return Some(Source::Registry { model: self.text(model, "registry")?.value, alias, optional });
+            return self.registry_source(name, &fields, model);
         }
         let Some(path) = fields.get("path") else {
             self.problems.push(
@@ -240,6 +236,38 @@ impl Reader<'_> {
                 None
             }
         }
+    }
+
+    fn registry_source(&mut self, name: &Text, fields: &Fields<'_>, model: &Located<Yaml>) -> Option<Source> {
+        let alias = match fields.get("alias") {
+            Some(alias) => self.text(alias, "alias")?.value,
+            None => "champion".to_owned(),
+        };
+        let part = match fields.get("part").map(|part| self.text(part, "part")) {
+            None => RegistryPart::Model,
+            Some(part) => match part?.value.as_str() {
+                "model" => RegistryPart::Model,
+                "strategy" => RegistryPart::Strategy,
+                other => {
+                    let message = format!("`part`: expected model or strategy, found `{other}`");
+                    self.problems.push(Problem::new("pipeline::source", name.span, message));
+                    return None;
+                }
+            },
+        };
+        let otherwise = match (fields.get("path"), self.flag(fields.get("optional"), "optional")) {
+            (Some(path), _) if part == RegistryPart::Strategy => Otherwise::File(self.text(path, "path")?.value),
+            (Some(path), _) => {
+                self.problems.push(
+                    Problem::new("pipeline::source", path.span, "only a strategy can come from a file meanwhile")
+                        .hint("add `part: strategy`, or remove `path`"),
+                );
+                return None;
+            }
+            (None, true) => Otherwise::Absent,
+            (None, false) => Otherwise::Refuse,
+        };
+        Some(Source::Registry { model: self.text(model, "registry")?.value, alias, part, otherwise })
     }
 
     fn node(&mut self, id: Text, tree: &Located<Yaml>) -> Option<NodeFile> {

@@ -71,15 +71,37 @@ pub enum Source {
     Bars(String),
     /// A strategy file.
     Strategy(String),
-    /// A registered model; absent where optional and never promoted.
+    /// Part of a registered model's version.
     Registry {
         /// The model's name.
         model: String,
         /// Which version.
         alias: String,
-        /// Whether there may be none.
-        optional: bool,
+        /// Which part of the version.
+        part: RegistryPart,
+        /// What stands in while there is no such version.
+        otherwise: Otherwise,
     },
+}
+
+/// What a version in the registry consists of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RegistryPart {
+    /// The model.
+    Model,
+    /// The strategy whose signals it scores.
+    Strategy,
+}
+
+/// What stands in for a version that does not exist yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Otherwise {
+    /// Nothing: the run is refused.
+    Refuse,
+    /// Nothing: whoever reads it must be able to do without.
+    Absent,
+    /// A strategy file.
+    File(String),
 }
 
 /// A step.

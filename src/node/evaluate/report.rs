@@ -141,7 +141,12 @@ fn backtest(text: &mut String, evaluation: &Evaluation) {
         let _ = writeln!(text, "| {name} | {} | {with} |", pick(&uplift.without_model));
     }
     let difference = with_range(uplift.sharpe_difference, uplift.sharpe_difference_interval);
-    let _ = writeln!(text, "\nSharpe with the model less without: {difference}, both sides resampled together.\n");
+    let _ = writeln!(
+        text,
+        "\nSharpe with the model less without: {difference}, both sides resampled together. Both sides share the \
+         strategy's parameters; where those were searched on these sessions, compare the columns with each other, not with \
+         the future.\n"
+    );
     if let Some(reason) = &uplift.refused {
         let _ = writeln!(text, "The backtest with the model was not possible: {reason}.\n");
     }
