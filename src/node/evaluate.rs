@@ -22,7 +22,7 @@ use super::{
 use crate::artifact::{Artifact, ArtifactType, Scalar};
 use crate::backtest::MlRules;
 use crate::base::{Seed, Timestamp};
-use crate::metric::classification::{ClassificationReport, with_intervals};
+use crate::metric::classification::{ClassificationReport, classification_report, with_intervals};
 use crate::metric::compare::{PairedTest, ScoreMetric, paired_by_time};
 use crate::stats::bootstrap::{Interval, IntervalPlan, interval};
 use crate::stats::sum::mean;
@@ -192,7 +192,8 @@ impl Kind for Evaluate {
         let of_champion = rows.champion.as_deref().map(judge).transpose()?;
         context.report(2, 4, "champion");
         let comparison = compare(&rows)?;
-        let expectancy = expectancies(&rows, threshold, config, seed.derive("expectancy"), context)?;
+        let executed = executed_rows(&rows, &signals);
+        let expectancy = expectancies(&rows, &executed, threshold, config, seed.derive("expectancy"), context)?;
         context.report(3, 4, "backtest");
         let uplift = uplift::measure(config, context, &rows, &signals, seed.derive("uplift"))?;
         let lints = lints(&of_candidate);
@@ -208,6 +209,7 @@ impl Kind for Evaluate {
             from: rows.ts.first().copied().map(Timestamp::from_micros),
             to: rows.ts.last().copied().map(Timestamp::from_micros),
             threshold,
+            executed: of_executed(&rows, &executed, threshold),
             candidate: of_candidate,
             champion: of_champion,
             comparison,
@@ -232,6 +234,8 @@ pub(super) struct Evaluation {
     threshold: f64,
     candidate: ClassificationReport,
     champion: Option<ClassificationReport>,
+    /// The candidate on those rows that the portfolio traded.
+    executed: ClassificationReport,
     comparison: BTreeMap<&'static str, PairedTest>,
     expectancy: BTreeMap<&'static str, Expectancy>,
     uplift: Uplift,
@@ -311,16 +315,32 @@ impl Evaluated {
     }
 }
 
+/// Which rows the portfolio traded.
+fn executed_rows(rows: &Evaluated, signals: &Signals) -> Vec<bool> {
+    let traded: std::collections::BTreeSet<&String> =
+        signals.row.iter().zip(&signals.executed).filter(|(_, executed)| **executed).map(|(row, _)| row).collect();
+    rows.row.iter().map(|row| traded.contains(row)).collect()
+}
+
+fn of_executed(rows: &Evaluated, executed: &[bool], threshold: f64) -> ClassificationReport {
+    let traded: Vec<usize> = (0..executed.len()).filter(|&row| executed[row]).collect();
+    let labels: Vec<bool> = traded.iter().map(|&row| rows.win[row]).collect();
+    let scores: Vec<f64> = traded.iter().map(|&row| rows.candidate[row]).collect();
+    classification_report(&labels, &scores, threshold)
+}
+
 fn expectancies(
     rows: &Evaluated,
+    executed: &[bool],
     threshold: f64,
     config: &EvaluateConfig,
     seed: Seed,
     context: &NodeContext,
 ) -> Result<BTreeMap<&'static str, Expectancy>, NodeError> {
     let mut found = BTreeMap::new();
-    let sets: [(&'static str, Box<dyn Fn(usize) -> bool + Sync>); 3] = [
+    let sets: [(&'static str, Box<dyn Fn(usize) -> bool + Sync>); 4] = [
         ("all", Box::new(|_| true)),
+        ("executed", Box::new(|row| executed[row])),
         ("kept_by_candidate", Box::new(|row| rows.candidate[row] >= threshold)),
         ("kept_by_champion", Box::new(|row| rows.champion.as_ref().is_some_and(|scores| scores[row] >= threshold))),
     ];

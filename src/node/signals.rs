@@ -6,6 +6,7 @@
 //! | `symbol`, `ts`, `session` | where and when the signal stood |
 //! | `exit_ts`, `exit_session` | when its outcome was known; the last session where it is not yet |
 //! | `labelled` | whether the outcome is known |
+//! | `executed` | whether the portfolio traded it: rows are shadow trades, and some were executed too |
 //! | `win`, `r`, … | outcome, in multiples of the initial risk |
 //! | `uniqueness` | share of its life that it did not share with other signals, 0 to 1 |
 //! | features | as listed in the fact `features`, undefined where not yet known |
@@ -31,6 +32,8 @@ pub(super) struct Signals {
     pub exit_ts: Vec<i64>,
     pub span: Vec<Span>,
     pub labelled: Vec<bool>,
+    /// Whether the portfolio traded it.
+    pub executed: Vec<bool>,
     pub win: Vec<bool>,
     pub r: Vec<f64>,
     pub uniqueness: Vec<f64>,
@@ -73,6 +76,7 @@ impl Signals {
             exit_ts: table.times("exit_ts")?.to_vec(),
             span: span.collect(),
             labelled: table.bools("labelled")?.to_vec(),
+            executed: table.bools("executed")?.to_vec(),
             win: table.bools("win")?.to_vec(),
             r: table.floats("r")?.to_vec(),
             uniqueness: table.floats("uniqueness")?.to_vec(),

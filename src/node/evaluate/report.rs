@@ -109,13 +109,20 @@ fn comparison(text: &mut String, evaluation: &Evaluation) {
 
 fn expectancy(text: &mut String, evaluation: &Evaluation) {
     let _ = writeln!(text, "## Outcome of the signals\n\n| signals | count | mean R |\n|---|---|---|");
-    let names = [("all", "all"), ("kept_by_candidate", "kept by the candidate"), ("kept_by_champion", "kept by the champion")];
+    let names =
+        [("all", "all"), ("executed", "traded by the portfolio"), ("kept_by_candidate", "kept by the candidate"), ("kept_by_champion", "kept by the champion")];
     for (key, name) in names {
         if let Some(Expectancy { signals, mean_r, interval }) = evaluation.expectancy.get(key) {
             let _ = writeln!(text, "| {name} | {signals} | {} |", with_range(*mean_r, *interval));
         }
     }
-    text.push('\n');
+    let executed = &evaluation.executed;
+    let _ = writeln!(
+        text,
+        "\nThe candidate's AUC on the {} signals that the portfolio traded: {}.\n",
+        executed.rows,
+        number(executed.roc_auc)
+    );
 }
 
 fn backtest(text: &mut String, evaluation: &Evaluation) {
