@@ -23,6 +23,7 @@ pub(super) fn render(error: &CliError, colour: bool) -> String {
             let mut words = String::new();
             for problem in problems {
                 words.push_str(&graphical(&Located { path, text, problem }, colour));
+                words.push('\n');
             }
             words.push_str(&format!("{error}; nothing was run\n"));
             words

@@ -43,8 +43,8 @@ impl<'de> Deserialize<'de> for ModelChoice {
             return Err(D::Error::custom("expected `kind:` with the name of a model family"));
         };
         ModelConfig::from_json(&kind, &Value::Object(fields)).map(Self).map_err(|error| {
-            let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
-            D::Error::custom(format!("{error}{cause}"))
+            // serde's own words name the field, which leads to its place in the file
+            std::error::Error::source(&error).map_or_else(|| D::Error::custom(&error), D::Error::custom)
         })
     }
 }

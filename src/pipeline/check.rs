@@ -287,13 +287,9 @@ impl Checker<'_> {
     }
 
     fn condition(&self, when: &Text, problems: &mut Vec<Problem>) -> Option<Condition> {
-        // a folded block has no place of its own for each word: the whole of it stands for any of them
-        let block = self.text[when.span.start..].starts_with(['>', '|']);
         let offset = file::text_offset(self.text, when.span);
         let mut place = |mut problem: Problem| {
-            if block {
-                problem.span = when.span;
-            }
+            problem.span = self.place_in_block(when, offset, problem.span);
             problems.push(problem);
         };
         match Condition::parse(&when.value, offset) {
@@ -308,6 +304,20 @@ impl Checker<'_> {
                 Some(parsed)
             }
         }
+    }
+
+    /// Where a part of a condition stands in the file. A folded block loses line breaks and indentation, so that its
+    /// parts have moved; each is found again as the same occurrence of the same words.
+    fn place_in_block(&self, when: &Text, offset: usize, span: Span) -> Span {
+        let value = when.value.as_str();
+        if self.text[offset..].starts_with(value) {
+            return span;
+        }
+        let start = (span.start - offset).min(value.len());
+        let words = value.get(start..(start + span.len).min(value.len())).unwrap_or_default();
+        let before = value.get(..start).unwrap_or_default().matches(words).count();
+        let found = self.text[offset..].match_indices(words).nth(before).filter(|_| !words.is_empty());
+        found.map_or(when.span, |(at, _)| Span { start: offset + at, len: span.len })
     }
 
     fn reference_type(&self, reference: &Reference) -> Result<ConditionType, Problem> {
