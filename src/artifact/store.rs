@@ -187,6 +187,15 @@ impl Store {
         }
     }
 
+    /// Records what a node did outside the store, in place of an earlier report for the same key that no longer holds.
+    ///
+    /// # Errors
+    /// The store cannot be reached.
+    pub async fn replace_action(&self, action: &Action) -> Result<(), StoreError> {
+        let name = action_name(action.fingerprint);
+        Ok(self.storage.restore(&name, sealed(&name, action)?).await?)
+    }
+
     /// Reads a sealed record; `None` when there is none.
     ///
     /// # Errors

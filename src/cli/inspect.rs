@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::Session;
 use super::error::CliError;
-use super::render::{nodes_table, short_id, table};
+use super::render::{moment, nodes_table, short_id, table};
 use crate::engine::{self, RunStatus, RunView};
 use crate::node::{KINDS, ValueType};
 
@@ -30,7 +30,7 @@ fn status_word(view: &RunView) -> &'static str {
         Some(RunStatus::Succeeded) => "succeeded",
         Some(RunStatus::Failed) => "failed",
         Some(RunStatus::Cancelled) => "cancelled",
-        None => "interrupted or running",
+        None => "no end recorded: interrupted, or still running",
     }
 }
 
@@ -47,7 +47,7 @@ pub(super) async fn runs(session: &Session, args: &RunsArgs) -> Result<ExitCode,
                 view.start.pipeline.clone(),
                 view.start.as_of.to_string(),
                 status_word(view).to_owned(),
-                view.start.at.to_string(),
+                moment(view.start.at),
             ]
         });
         table(&["run", "pipeline", "as of", "status", "started"], rows)

@@ -7,8 +7,8 @@ use serde_json::json;
 
 use super::Session;
 use super::error::CliError;
-use super::render::table;
-use crate::registry::{Champion, EntryAction, Registry, Stamp};
+use super::render::{moment, table};
+use crate::registry::{Champion, EntryAction, Registry, RollbackTo, Stamp};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum RegistryCommand {
@@ -30,9 +30,9 @@ pub(super) struct RollbackArgs {
     /// The alias.
     #[arg(long, default_value = "champion")]
     alias: String,
-    /// The slot of the promotion to return to; without it, the champion before the current one.
+    /// The slot of the promotion to return to, or `none`; without it, the champion before the current one.
     #[arg(long)]
-    to: Option<u64>,
+    to: Option<RollbackTo>,
     /// Why; kept in the log.
     #[arg(long)]
     reason: String,
@@ -94,7 +94,7 @@ async fn show(session: &Session, registry: &Registry, model: &str) -> Result<Exi
                 EntryAction::Rollback { to: Some(to), reason } => ("rollback", format!("to slot {to}: {reason}")),
                 EntryAction::Rollback { to: None, reason } => ("rollback", format!("to no champion: {reason}")),
             };
-            vec![entry.slot.to_string(), entry.alias.clone(), action.to_owned(), what, entry.at.to_string()]
+            vec![entry.slot.to_string(), entry.alias.clone(), action.to_owned(), what, moment(entry.at)]
         });
         table(&["slot", "alias", "action", "what", "at"], rows)
     })?;
@@ -103,7 +103,7 @@ async fn show(session: &Session, registry: &Registry, model: &str) -> Result<Exi
 
 async fn rollback(session: &Session, registry: &Registry, args: &RollbackArgs) -> Result<ExitCode, CliError> {
     let stamp = Stamp { at: super::now(), by: "command line".to_owned(), txn: uuid::Uuid::now_v7().to_string() };
-    let (slot, champion) = registry.rollback(&args.model, &args.alias, args.to, &args.reason, &stamp).await?;
+    let (slot, champion) = registry.rollback(&args.model, &args.alias, args.to.unwrap_or(RollbackTo::Before), &args.reason, &stamp).await?;
     let digest = champion.as_ref().map(|champion| champion.version.model.sha256);
     let report = json!({"model": args.model, "alias": args.alias, "slot": slot, "champion": digest});
     session.print(&report, || match &champion {

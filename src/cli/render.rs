@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use comfy_table::{ContentArrangement, LineStyle, Table, TableStyle};
 
+use crate::base::Timestamp;
 use crate::engine::{NodeRecord, Outcome, RunReport, RunStatus};
 
 /// Lines longer than this are folded where the terminal does not say its width.
@@ -23,6 +24,12 @@ pub(super) fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>
     }
     let text = table.to_string();
     text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+}
+
+/// A moment to the second, for people.
+pub(super) fn moment(at: Timestamp) -> String {
+    let text = Timestamp::from_micros(at.micros() - at.micros().rem_euclid(1_000_000)).to_string();
+    text.replace('T', " ")
 }
 
 /// The last eight digits of a run id: enough for a person.
@@ -54,19 +61,29 @@ pub(super) fn nodes_table<'a>(nodes: impl IntoIterator<Item = &'a NodeRecord>) -
     table(&["node", "outcome", "result"], rows)
 }
 
+fn nodes(count: usize) -> String {
+    if count == 1 { "1 node".to_owned() } else { format!("{count} nodes") }
+}
+
 /// The last screen of a run.
 pub(super) fn run_report(report: &RunReport) -> String {
     let count = |wanted: Outcome| report.nodes.iter().filter(|node| node.outcome == wanted).count();
     let (ran, reused, skipped) = (count(Outcome::Succeeded), count(Outcome::Reused), count(Outcome::Skipped));
+    let tried = |node: &&NodeRecord| node.outcome == Outcome::Skipped && node.fingerprint.is_some();
+    let gave_up = report.nodes.iter().filter(tried).count();
     let mut text = String::new();
     let _ = writeln!(text, "{} · as of {} · run {}\n", report.pipeline, report.as_of, short_id(&report.run));
     let _ = writeln!(text, "{}\n", nodes_table(&report.nodes));
     let verdict = match report.status {
-        RunStatus::Succeeded if ran == 0 => {
-            format!("Nothing to do: {reused} nodes reused, {skipped} skipped, none had to run.")
+        // a skipped node with a key was tried, and found too little data
+        RunStatus::Succeeded if ran == 0 && gave_up == 0 => {
+            format!("Nothing to do: {} reused, {skipped} skipped, none had to run.", nodes(reused))
         }
-        RunStatus::Succeeded => format!("{ran} nodes ran, {reused} reused, {skipped} skipped."),
-        RunStatus::Failed => format!("FAILED: {} of {} nodes failed.", count(Outcome::Failed), report.nodes.len()),
+        RunStatus::Succeeded if gave_up > 0 => {
+            format!("{} ran, {reused} reused, {skipped} skipped, {gave_up} of them for want of data.", nodes(ran))
+        }
+        RunStatus::Succeeded => format!("{} ran, {reused} reused, {skipped} skipped.", nodes(ran)),
+        RunStatus::Failed => format!("FAILED: {} of {} failed.", count(Outcome::Failed), nodes(report.nodes.len())),
         RunStatus::Cancelled => {
             "Stopped. What had ended is kept: the same command goes on from there.".to_owned()
         }
@@ -77,7 +94,7 @@ pub(super) fn run_report(report: &RunReport) -> String {
         let _ = writeln!(text, "WARNING: {} is not deterministic: {} differ from an earlier run.", node.node, ports.join(", "));
     }
     for path in &report.published {
-        let _ = writeln!(text, "wrote {path}");
+        let _ = writeln!(text, "published {path}");
     }
     text
 }

@@ -62,7 +62,8 @@ pub(super) async fn run(session: &Session, args: &RunArgs) -> Result<ExitCode, C
     drop(options);
     let _ = tokio::time::timeout(std::time::Duration::from_secs(1), display).await;
     let report = result?;
-    if !(args.quiet && report.status == RunStatus::Succeeded) {
+    let doubtful = report.nodes.iter().any(|node| !node.nondeterministic.is_empty());
+    if !(args.quiet && report.status == RunStatus::Succeeded) || doubtful {
         session.print(&report, || run_report(&report))?;
     }
     Ok(match report.status {

@@ -102,7 +102,11 @@ impl Default for DriftConfig {
 }
 
 impl DriftConfig {
-    pub(super) fn check(&self) -> Result<(), DriftError> {
+    /// Checks the ranges of all settings.
+    ///
+    /// # Errors
+    /// The first setting out of range.
+    pub fn check(&self) -> Result<(), DriftError> {
         check_level(self.alpha)?;
         check_nonnegative("min_effect", self.min_effect)?;
         check_nonnegative("min_missing_change", self.min_missing_change)?;
@@ -185,7 +189,11 @@ impl PerformanceConfig {
         }
     }
 
-    pub(super) fn check(&self) -> Result<(), DriftError> {
+    /// Checks the ranges of all settings.
+    ///
+    /// # Errors
+    /// The first setting out of range.
+    pub fn check(&self) -> Result<(), DriftError> {
         check_level(self.alpha)?;
         check_nonnegative("max_auc_drop", self.max_auc_drop)?;
         check_nonnegative("max_skill_drop", self.max_skill_drop)?;

@@ -79,7 +79,7 @@ pub struct MetricDrift {
 /// Each metric is a mean of row influences, added up per time stamp, with a HAC error in both windows. The verdict is
 /// `drift` if the lower bound of the fall is above 0 and the fall exceeds its limit; `inconclusive` if a window has
 /// fewer than `min_rows` rows or `min_per_class` rows of a class, or if nothing was found and a window is worth fewer
-/// than `min_effective` independent time stamps; else `ok`.
+/// than `min_effective` independent time stamps, or if the fall exceeds its limit without being proven; else `ok`.
 ///
 /// # Errors
 /// A window is malformed or a setting out of range; thin or one-sided data is an answer, not an error.
@@ -243,6 +243,9 @@ fn decide(
                 format!("the {name} window is worth {effective:.1} independent time stamps, needs >= {needed} stamps");
             return (Verdict::Inconclusive, format!("{numbers}; {shortage}"));
         }
+    }
+    if fall.size > limit {
+        return (Verdict::Inconclusive, format!("{numbers}; it fell by more than the limit, which may be chance"));
     }
     (Verdict::Ok, numbers)
 }

@@ -116,6 +116,10 @@ async fn store_output(attempt: &Attempt, output: NodeOutput) -> Result<Made, Sto
         made_by: MadeBy { run: attempt.run.clone(), node: attempt.node.clone() },
         txn: format!("{}/{}", attempt.run, attempt.node),
     };
+    if attempt.kind.descriptor().has_effect {
+        attempt.store.replace_action(&action).await?;
+        return Ok(Made { action, nondeterministic: BTreeMap::new() });
+    }
     Ok(match attempt.store.commit_action(&action).await? {
         Commit::Ours => Made { action, nondeterministic: BTreeMap::new() },
         Commit::Theirs(theirs) => settle(attempt, action, theirs).await?,

@@ -37,6 +37,8 @@ pub struct StartRecord {
     pub sources: BTreeMap<String, Option<ArtifactRef>>,
     /// Version of the program.
     pub program: String,
+    /// Class of the processor: bits of results are equal within one class.
+    pub processor: String,
     /// When it started.
     pub at: Timestamp,
 }
@@ -160,8 +162,11 @@ pub async fn read_run(store: &Store, id: &str) -> Result<Option<RunView>, StoreE
 }
 
 async fn read_folder(store: &Store, folder: &str) -> Result<Option<RunView>, StoreError> {
-    let Some(start) = store.read_record::<StartRecord>(&format!("{folder}/start.json")).await? else {
-        return Ok(None);
+    let start = match store.read_record::<StartRecord>(&format!("{folder}/start.json")).await {
+        Ok(Some(start)) => start,
+        // torn by a power loss: such a run never began
+        Ok(None) | Err(StoreError::Record { .. }) => return Ok(None),
+        Err(error) => return Err(error),
     };
     let mut nodes = Vec::new();
     for name in store.storage().list(&format!("{folder}/nodes")).await? {

@@ -42,6 +42,7 @@ pub async fn run(
         as_of: pipeline.as_of,
         sources: sources.references.clone(),
         program: env!("CARGO_PKG_VERSION").to_owned(),
+        processor: std::env::consts::ARCH.to_owned(),
         at,
     };
     let journal = Journal::start(store, &start).await?;

@@ -10,9 +10,8 @@ use bytes::Bytes;
 
 use super::EngineError;
 use crate::artifact::{Artifact, ArtifactRef, ArtifactType, Store, reference_to};
-use crate::base::Timestamp;
 use crate::pipeline::{Otherwise, Pipeline, RegistryPart, Source};
-use crate::registry::Registry;
+use crate::registry::{History, Registry};
 use crate::storage::Storage;
 
 /// Sources as they were when the run started.
@@ -30,10 +29,19 @@ pub struct PinnedSources {
 /// A file is missing, a required model was never promoted, or the store cannot be reached.
 pub async fn pin(pipeline: &Pipeline, store: &Store) -> Result<PinnedSources, EngineError> {
     let mut pinned = PinnedSources::default();
+    // one reading of a log for all sources: a promotion in between must not mix two versions
+    let mut histories: BTreeMap<&str, History> = BTreeMap::new();
     for (name, source) in &pipeline.sources {
         let artifact = match source {
             Source::Registry { model, alias, part, otherwise } => {
-                let found = champion(store, model, alias, *part, pipeline.as_of).await?;
+                if !histories.contains_key(model.as_str()) {
+                    histories.insert(model, Registry::new(store.clone()).history(model).await?);
+                }
+                let champion = histories.get(model.as_str()).and_then(|log| log.champion_as_of(alias, pipeline.as_of));
+                let found = champion.map(|champion| match part {
+                    RegistryPart::Model => champion.version.model,
+                    RegistryPart::Strategy => champion.version.strategy,
+                });
                 match (&found, otherwise) {
                     (None, Otherwise::Refuse) => {
                         let problem = format!("`{model}` has no {alias} yet; deploy one, or add `optional: true`");
@@ -68,20 +76,6 @@ async fn strategy(path: &str) -> Result<Artifact, String> {
         (Some(bytes), None) => Ok(Artifact::file(ArtifactType::Strategy, bytes)),
         _ => Err(format!("expected one strategy file, found a folder: `{path}`")),
     }
-}
-
-async fn champion(
-    store: &Store,
-    model: &str,
-    alias: &str,
-    part: RegistryPart,
-    as_of: Timestamp,
-) -> Result<Option<ArtifactRef>, EngineError> {
-    let history = Registry::new(store.clone()).history(model).await?;
-    Ok(history.champion_as_of(alias, as_of).map(|champion| match part {
-        RegistryPart::Model => champion.version.model,
-        RegistryPart::Strategy => champion.version.strategy,
-    }))
 }
 
 /// The files at a path: one file, or all Parquet and CSV files of a folder or an S3 prefix, by name.
@@ -126,7 +120,8 @@ async fn read_remote(path: &str) -> Result<BTreeMap<String, Bytes>, String> {
         None => storage.list("").await.map_err(|error| error.to_string())?,
     };
     let mut files = BTreeMap::new();
-    for name in names.into_iter().filter(|name| file.is_some() || is_data_file(name)) {
+    // like a folder on disk, a prefix is read one level deep
+    for name in names.into_iter().filter(|name| file.is_some() || (is_data_file(name) && !name.contains('/'))) {
         let bytes = storage.get(&name).await.map_err(|error| error.to_string())?;
         files.insert(name.clone(), bytes.ok_or_else(|| format!("`{folder}/{name}` does not exist"))?);
     }

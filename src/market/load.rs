@@ -30,7 +30,7 @@ pub struct BarsRequest {
     pub symbols: Option<Vec<String>>,
     /// No bar that starts before this time; `None` for all.
     pub from: Option<Timestamp>,
-    /// No bar that starts at or after this time: the end of the data window, exclusive.
+    /// No bar that has not closed by this time: the end of the data window, exclusive.
     pub until: Timestamp,
     /// What to do with a bar that cannot be true.
     pub on_bad_bar: OnBadBar,
@@ -115,12 +115,30 @@ pub fn load_bars(files: &BTreeMap<String, Bytes>, request: &BarsRequest) -> Resu
             return Err(MarketError::Symbols { missing, known: known.into_iter().collect() });
         }
     }
+    keep_closed(&mut rows, request.until);
     if rows.is_empty() {
         let from = request.from.map_or_else(|| "the beginning".to_owned(), |from| from.to_string());
         let names: Vec<&str> = files.keys().map(String::as_str).collect();
         return Err(MarketError::Empty(format!("none from {from} to {} in [{}]", request.until, names.join(", "))));
     }
     Ok(Loaded { bars: assemble(rows), dropped })
+}
+
+/// Drops bars that were still open at the end of the window: a bar is stamped with its start and known at its close.
+fn keep_closed(rows: &mut BTreeMap<String, Vec<Row>>, until: Timestamp) {
+    let times: BTreeSet<i64> = rows.values().flatten().map(|row| row.ts).collect();
+    let gaps = rows.values().flat_map(|series| series.windows(2).map(|pair| pair[1].ts - pair[0].ts));
+    let Some(length) = gaps.min().or_else(|| is_daily(&times).then_some(MICROS_PER_DAY)) else { return };
+    for series in rows.values_mut() {
+        series.retain(|row| row.ts.saturating_add(length) <= until.micros());
+    }
+    rows.retain(|_, series| !series.is_empty());
+}
+
+/// Says whether all bars start at one time of day.
+fn is_daily<'a>(times: impl IntoIterator<Item = &'a i64>) -> bool {
+    let mut of_day = times.into_iter().map(|ts| ts.rem_euclid(MICROS_PER_DAY));
+    of_day.next().is_some_and(|first| of_day.all(|other| other == first))
 }
 
 fn read_frame(file: &str, bytes: &Bytes) -> Result<DataFrame, MarketError> {
@@ -274,17 +292,25 @@ fn assemble(rows: BTreeMap<String, Vec<Row>>) -> Bars {
     Bars { sessions, series, periods_per_year }
 }
 
-/// Bars a year of a calendar: 252 for daily bars without weekends, 365 with them; else counted from the data.
+/// Bars a year of a calendar, counted from the data; a count near 252 or 365 is one of them (holidays, a first and a last
+/// year that are not whole).
 fn periods_per_year(sessions: &[i64]) -> f64 {
+    /// A calendar of its own differs from both by more than this share.
+    const NEAR: f64 = 0.06;
+    /// Fewer sessions than this say little about a year.
+    const FEW: usize = 100;
     let (Some(first), Some(last)) = (sessions.first(), sessions.last()) else { return 252.0 };
-    let daily = sessions.iter().all(|ts| ts.rem_euclid(MICROS_PER_DAY) == sessions[0].rem_euclid(MICROS_PER_DAY));
     // 1970-01-01 was a Thursday: days 2 and 3 after it are a weekend
-    let weekend = |ts: &i64| matches!(ts.div_euclid(MICROS_PER_DAY).rem_euclid(7), 2 | 3);
-    if daily {
-        return if sessions.iter().any(weekend) { 365.0 } else { 252.0 };
+    let weekend = |ts: &&i64| matches!(ts.div_euclid(MICROS_PER_DAY).rem_euclid(7), 2 | 3);
+    if sessions.len() < FEW && is_daily(sessions) {
+        return if 10 * sessions.iter().filter(weekend).count() > sessions.len() { 365.0 } else { 252.0 };
     }
     let years = (last - first) as f64 / (365.25 * MICROS_PER_DAY as f64);
-    if years > 0.0 { (sessions.len() as f64 / years).round() } else { 252.0 }
+    if years <= 0.0 {
+        return 252.0;
+    }
+    let counted = (sessions.len() - 1) as f64 / years;
+    [252.0, 365.0].into_iter().find(|usual: &f64| (counted / usual - 1.0).abs() < NEAR).unwrap_or(counted.round())
 }
 
 #[cfg(test)]
@@ -317,6 +343,25 @@ mod tests {
         let files = csv(&[GOOD, "A,2020-01-03,11,12,10,11,5"]);
         let request = BarsRequest { until: "2020-01-03".parse().unwrap(), ..request(OnBadBar::Error) };
         assert_eq!(load_bars(&files, &request).unwrap().bars.sessions.len(), 1);
+    }
+
+    #[test]
+    fn a_bar_that_has_not_closed_at_the_end_of_the_window_is_not_read() {
+        let files = csv(&[GOOD, "A,2020-01-03,11,12,10,11,5"]);
+        let request = BarsRequest { until: "2020-01-03T12:00:00Z".parse().unwrap(), ..request(OnBadBar::Error) };
+        assert_eq!(load_bars(&files, &request).unwrap().bars.sessions.len(), 1);
+    }
+
+    #[test]
+    fn a_year_is_counted_and_one_stray_weekend_bar_does_not_change_it() {
+        let day = |n: i64| n * MICROS_PER_DAY;
+        let weekdays: Vec<i64> = (0..2520).filter(|n| !matches!(n % 7, 2 | 3)).map(day).collect();
+        assert_eq!(periods_per_year(&weekdays), 252.0);
+        let mut stray = weekdays;
+        stray.insert(2, day(2));
+        assert_eq!(periods_per_year(&stray), 252.0);
+        assert_eq!(periods_per_year(&(0..1000).map(day).collect::<Vec<_>>()), 365.0);
+        assert_eq!(periods_per_year(&(0..500).map(|n| day(7 * n)).collect::<Vec<_>>()), 52.0);
     }
 
     #[test]

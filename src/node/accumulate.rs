@@ -9,6 +9,7 @@ use serde_json::json;
 use super::bars::{Market, Universe, read_strategy};
 use super::model_artifact::json_artifact;
 use super::signals::{SCHEMA, table_artifact};
+use super::optimize_parameters::simulation;
 use super::{ConfigError, Descriptor, InputPort, Kind, NodeContext, NodeError, NodeOutput, OutputPort, ValuePort, ValueType};
 use crate::artifact::{ArtifactType, Scalar};
 use crate::backtest::{Backtest, PortfolioRules, simulate};
@@ -51,6 +52,10 @@ pub struct AccumulateConfig {
     /// Which trades make the rows.
     #[serde(default)]
     population: Population,
+    /// Label the newest signals too, as soon as their trade has ended. Losers end sooner than winners: the newest rows are
+    /// then nearly all losses. Off, a signal is labelled once its whole horizon has passed, whatever came of it.
+    #[serde(default)]
+    label_early: bool,
     /// Fewer labelled signals than this are too few: the node is skipped.
     #[serde(default = "default_min_samples")]
     min_samples: usize,
@@ -89,9 +94,11 @@ impl Kind for Accumulate {
             ValuePort { name: "sharpe", kind: ValueType::Number, doc: "Sharpe ratio of the portfolio" },
         ],
         uses_as_of: true,
+        has_effect: false,
     };
 
     fn check(config: &AccumulateConfig) -> Result<(), ConfigError> {
+        config.universe.check()?;
         FeatureSet::named(&config.features).map_err(|error| ConfigError::at("features", error.to_string()))?;
         config.label.check().map_err(|error| ConfigError::at("label", error.to_string()))
     }
@@ -105,14 +112,16 @@ impl Kind for Accumulate {
         let rules = PortfolioRules::from(&strategy);
         context.report(1, 4, "signals");
         let backtest =
-            simulate(bars, &found, &rules, market.sessions.clone(), None, &context.cancel).map_err(NodeError::failed)?;
-        context.cancel.check()?;
+            simulate(bars, &found, &rules, market.sessions.clone(), None, &context.cancel).map_err(simulation)?;
         context.report(2, 4, "labels");
         let labels = match config.population {
             Population::Shadow => shadow_trades(bars, &found, &rules, &config.label, &context.cancel),
             Population::Executed => executed_trades(&backtest, &config.label),
         };
-        let labels = within(labels.map_err(NodeError::failed)?, &market);
+        let mut labels = within(labels.map_err(NodeError::failed)?, &market);
+        if !config.label_early {
+            hold_back(&mut labels, market.sessions.end, config.label.max_horizon);
+        }
         if labels.trades.len() < config.min_samples {
             let (found, needed) = (labels.trades.len(), config.min_samples);
             return Err(NodeError::Insufficient { what: "labelled signals", found, needed });
@@ -130,6 +139,18 @@ fn within(mut labels: LabelSet, market: &Market) -> LabelSet {
     labels.trades.retain(|trade| market.sessions.contains(&trade.t0));
     labels.censored.retain(|trade| market.sessions.contains(&trade.t0));
     labels
+}
+
+/// Takes the labels of signals back whose horizon has not passed: that they are known already says how they ended.
+fn hold_back(labels: &mut LabelSet, end: u32, horizon: u32) {
+    let (known, early) = std::mem::take(&mut labels.trades).into_iter().partition(|trade| trade.t0 + horizon < end);
+    labels.trades = known;
+    let early: Vec<LabelledTrade> = early;
+    labels.censored.extend(early.iter().map(|trade| Censored {
+        symbol: trade.symbol,
+        candidate: trade.candidate,
+        t0: trade.t0,
+    }));
 }
 
 fn executed(backtest: &Backtest) -> BTreeSet<(u32, u32)> {
@@ -212,7 +233,7 @@ impl Rows<'_> {
             .with("mfe_r", "furthest with the entry, in R", outcome(|trade| trade.mfe_r))
             .with("holding_sessions", "sessions from entry to exit", outcome(|trade| f64::from(trade.holding_sessions)))
             .with("exit_reason", "what ended the trade", text(&reason))
-            .with("uniqueness", "share of its life not shared with other signals", outcome(|trade| trade.uniqueness));
+            .with("uniqueness", "share of its life not shared with other signals of its symbol", outcome(|trade| trade.uniqueness));
         let columns = self.features(features, &rows);
         let names: Vec<&str> = columns.iter().map(|(name, _, _)| name.as_str()).collect();
         table.facts.insert("features".to_owned(), json!(names).to_string());
@@ -311,10 +332,15 @@ fn output(
         "equity": {"columns": ["ts", "equity", "exposure"], "rows": equity},
     });
     let day = |session: u32| Timestamp::from_micros(bars.sessions[session as usize]).date();
+    let dropped = match market.loaded.dropped.len() {
+        0 => String::new(),
+        1 => "; 1 bad bar dropped".to_owned(),
+        many => format!("; {many} bad bars dropped"),
+    };
+    let symbols = if bars.series.len() == 1 { "1 symbol".to_owned() } else { format!("{} symbols", bars.series.len()) };
     let summary = format!(
-        "{} signals of {} symbols, {} to {}: {:.0} % won, mean {:+.2} R; portfolio {} trades, Sharpe {}",
+        "{} signals of {symbols}, {} to {}: {:.0} % won, mean {:+.2} R; portfolio {} trades, Sharpe {}{dropped}",
         r.len(),
-        bars.series.len(),
         day(market.sessions.start),
         day(market.sessions.end - 1),
         100.0 * win_rate.unwrap_or(f64::NAN),

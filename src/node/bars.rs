@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{InputArtifact, NodeContext, NodeError};
+use super::{ConfigError, InputArtifact, NodeContext, NodeError};
 use crate::base::{Days, Timestamp};
 use crate::market::{BarsRequest, Loaded, OnBadBar, load_bars};
 use crate::strategy::{Strategy, StrategyFile};
@@ -13,7 +13,7 @@ use crate::strategy::{Strategy, StrategyFile};
 pub struct Window {
     /// First day; unset: the beginning of the data, or `length` before the end.
     pub start: Option<Timestamp>,
-    /// End, exclusive; unset: the end of the run's data window.
+    /// End, exclusive; unset, or later than it: the end of the run's data window.
     pub end: Option<Timestamp>,
     /// Days before the end; an alternative to `start`.
     pub length: Option<Days>,
@@ -39,9 +39,18 @@ pub(super) struct Market {
 }
 
 impl Universe {
+    /// Refuses a window with two beginnings.
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        if self.window.start.is_some() && self.window.length.is_some() {
+            return Err(ConfigError::at("universe.window", "expected `start` or `length`, found both"));
+        }
+        Ok(())
+    }
+
     /// Reads the bars of an input; nothing at or after the end of the window exists for the node.
     pub(super) fn load(&self, input: &InputArtifact, context: &NodeContext) -> Result<Market, NodeError> {
-        let end = self.window.end.unwrap_or(context.as_of);
+        // a window may end earlier than the run's data window, never later
+        let end = self.window.end.map_or(context.as_of, |end| end.min(context.as_of));
         let request = BarsRequest {
             symbols: self.symbols.clone(),
             from: None,

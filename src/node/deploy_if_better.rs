@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 
 use super::evaluate::Evaluated;
 use super::model_artifact::{StoredModel, json_artifact};
-use super::{Descriptor, InputPort, Kind, NodeContext, NodeError, NodeOutput, OutputPort, ValuePort, ValueType};
+use super::{ConfigError, Descriptor, InputPort, Kind, NodeContext, NodeError, NodeOutput, OutputPort, ValuePort, ValueType};
 use crate::artifact::{ArtifactType, Scalar};
 use crate::base::{Days, Digest, MICROS_PER_DAY, canonical_json};
-use crate::registry::gate::{GateDecision, GateInput, GateOutcome, GatePolicy, decide};
-use crate::registry::{ModelVersion, PromotionOutcome, PromotionRequest, RegistryClient};
+use crate::registry::gate::{Approval, GateDecision, GateInput, GateOutcome, GatePolicy, decide, policy_defect};
+use crate::registry::{ModelVersion, PromotionOutcome, PromotionRequest, RegistryClient, Standing, is_valid_name};
 
 /// Promotes a candidate when the gate says so, exactly once.
 pub struct DeployIfBetter;
@@ -96,24 +96,55 @@ impl Kind for DeployIfBetter {
         values: &[
             ValuePort { name: "decision", kind: ValueType::Word(DECISIONS), doc: "what the gate decided" },
             ValuePort { name: "applied", kind: ValueType::Bool, doc: "whether the alias was moved by this decision" },
+            ValuePort {
+                name: "settled",
+                kind: ValueType::Bool,
+                doc: "whether the inputs alone decided; if not, the registry did, and the next run asks it again",
+            },
             ValuePort { name: "registry", kind: ValueType::Text, doc: "name of the registered model" },
             ValuePort { name: "deploy_id", kind: ValueType::Text, doc: "hash of everything that decided" },
         ],
         uses_as_of: true,
+        has_effect: true,
     };
+
+    fn check(config: &DeployConfig) -> Result<(), ConfigError> {
+        for (path, name) in [("registry", &config.registry), ("alias", &config.alias)] {
+            if !is_valid_name(name) {
+                let message = format!(
+                    "`{name}` cannot name a model or an alias: use letters, digits, `.`, `_` and `-`, starting with a letter \
+                     or a digit"
+                );
+                return Err(ConfigError::at(path, message));
+            }
+        }
+        if let Some(defect) = policy_defect(&config.policy) {
+            return Err(ConfigError::at("policy", defect));
+        }
+        if config.policy.approve == Approval::Manual {
+            let message = "there is no command to approve with yet; use `mode: shadow` to decide without deploying";
+            return Err(ConfigError::at("policy.approve", message));
+        }
+        if config.policy.max_holdout_uses.is_some() {
+            let message = "uses of a holdout are not counted yet: rows are those that no fold has seen";
+            return Err(ConfigError::at("policy.max_holdout_uses", message));
+        }
+        Ok(())
+    }
 
     fn run(config: &DeployConfig, context: &NodeContext) -> Result<NodeOutput, NodeError> {
         // loading the model again is part of the gate: what cannot be read back is not deployed
         StoredModel::read(context.input("candidate")?)?;
         let input = gate_input(config, context)?;
         let deploy_id = deploy_id(config, context)?;
-        let mut decision = decide(&input, &config.policy);
-        let mut applied = false;
+        let mut decision = decide(&input, &policy(config, context)?);
+        let (mut applied, mut settled) = (false, true);
         if decision.outcome == GateOutcome::Promoted && config.mode == DeployMode::Apply {
             context.cancel.check()?;
             applied = promote(config, context, deploy_id, &mut decision)?;
+            settled = applied;
         }
-        output(config, &decision, applied, deploy_id)
+        output(config, &decision, applied, settled, deploy_id)
     }
 
     fn effect_holds(values: &BTreeMap<String, Scalar>, registry: &RegistryClient) -> bool {
@@ -121,12 +152,16 @@ impl Kind for DeployIfBetter {
             Some(Scalar::Text(text)) => text.clone(),
             _ => String::new(),
         };
+        if values.get("settled") != Some(&Scalar::Bool(true)) {
+            return false;
+        }
         if values.get("applied") != Some(&Scalar::Bool(true)) {
             return true;
         }
         // a log that cannot be read is no proof: the node runs, and reports what is wrong with it
-        text("deploy_id").parse::<Digest>().is_ok_and(|deploy_id| {
-            registry.history(&text("registry")).is_ok_and(|history| history.promotion(deploy_id).is_some())
+        text("deploy_id").parse().is_ok_and(|deploy_id: Digest| {
+            let standing = registry.history(&text("registry")).map(|history| history.standing(deploy_id));
+            matches!(standing, Ok(Some(Standing::Holds | Standing::Succeeded)))
         })
     }
 }
@@ -154,6 +189,16 @@ fn gate_input(config: &DeployConfig, context: &NodeContext) -> Result<GateInput,
     })
 }
 
+/// The policy, judged at the threshold that the evaluation was made with: decisions at another one were never looked at.
+fn policy(config: &DeployConfig, context: &NodeContext) -> Result<GatePolicy, NodeError> {
+    let evaluation: Value = serde_json::from_slice(&context.input("evaluation")?.bytes()?).map_err(NodeError::failed)?;
+    let mut policy = config.policy.clone();
+    if let Some(threshold) = evaluation["threshold"].as_f64() {
+        policy.guardrails.threshold = threshold;
+    }
+    Ok(policy)
+}
+
 /// A champion is fresh while it is young and no drift of its performance is confirmed.
 fn champion_fresh(config: &DeployConfig, context: &NodeContext) -> Result<bool, NodeError> {
     let Some(champion) = context.inputs.get("champion") else { return Ok(true) };
@@ -175,7 +220,11 @@ fn deploy_id(config: &DeployConfig, context: &NodeContext) -> Result<Digest, Nod
         "model": digest("candidate"),
         "strategy": digest("strategy"),
         "evaluation": digest("evaluation"),
+        "predictions": digest("predictions"),
+        "drift": digest("drift"),
+        "as_of": context.as_of,
         "policy": config.policy,
+        "champion_stale_after": config.champion_stale_after,
         "registry": config.registry,
         "alias": config.alias,
         "expected_champion": digest("champion"),
@@ -204,7 +253,16 @@ fn promote(
         as_of: context.as_of,
     };
     match context.registry.promote(&request).map_err(NodeError::failed)? {
-        PromotionOutcome::Promoted(_) | PromotionOutcome::Duplicate(_) => Ok(true),
+        PromotionOutcome::Promoted(_) => Ok(true),
+        PromotionOutcome::Duplicate(slot) => {
+            let history = context.registry.history(&config.registry).map_err(NodeError::failed)?;
+            if history.standing(deploy_id) != Some(Standing::RolledBack) {
+                return Ok(true);
+            }
+            decision.outcome = GateOutcome::Duplicate;
+            decision.reason = format!("this decision was carried out in slot {slot} of the registry and rolled back since");
+            Ok(false)
+        }
         PromotionOutcome::ChampionChanged { found } => {
             decision.outcome = GateOutcome::Kept;
             let holder = found.map_or("nobody".to_owned(), |digest| digest.short());
@@ -229,6 +287,7 @@ fn output(
     config: &DeployConfig,
     decision: &GateDecision,
     applied: bool,
+    settled: bool,
     deploy_id: Digest,
 ) -> Result<NodeOutput, NodeError> {
     let report = json!({"version": 1, "deploy_id": deploy_id, "applied": applied, "policy": config.policy, "decision": decision});
@@ -238,6 +297,7 @@ fn output(
         values: [
             ("decision", Scalar::text(word(decision.outcome))),
             ("applied", Scalar::Bool(applied)),
+            ("settled", Scalar::Bool(settled)),
             ("registry", Scalar::text(config.registry.clone())),
             ("deploy_id", Scalar::text(deploy_id.to_string())),
         ]

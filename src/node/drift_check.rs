@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::model_artifact::{StoredModel, json_artifact};
 use super::signals::Signals;
-use super::{Descriptor, InputPort, Kind, NodeContext, NodeError, NodeOutput, OutputPort, ValuePort, ValueType};
+use super::{ConfigError, Descriptor, InputPort, Kind, NodeContext, NodeError, NodeOutput, OutputPort, ValuePort, ValueType};
 use crate::artifact::{ArtifactType, Scalar};
 use crate::base::{Days, MICROS_PER_DAY, Seed, Timestamp};
 use crate::drift::{
@@ -92,7 +92,15 @@ impl Kind for DriftCheck {
             },
         ],
         uses_as_of: true,
+        has_effect: false,
     };
+
+    fn check(config: &DriftCheckConfig) -> Result<(), ConfigError> {
+        let at = |path: &'static str| move |error: DriftError| ConfigError::at(path, error.to_string());
+        config.data.check().map_err(at("data"))?;
+        config.prediction.check().map_err(at("prediction"))?;
+        config.performance.check().map_err(at("performance"))
+    }
 
     fn run(config: &DriftCheckConfig, context: &NodeContext) -> Result<NodeOutput, NodeError> {
         let signals = Signals::read(context.input("current")?)?;
@@ -168,7 +176,8 @@ fn out_of_fold(model: &StoredModel, rows: &[usize]) -> Side {
     let scored = Scored {
         time: time.clone(),
         label: pick(&record.win, rows),
-        probability: pick(&record.probability, rows),
+        // by the calibrator of the published model, as current signals are: the folds' own calibrators have other scales
+        probability: model.calibrator.apply_all(&pick(&record.raw, rows)),
         r: pick(&record.r, rows),
     };
     Side {
@@ -239,7 +248,7 @@ fn no_reference(signals: &Signals) -> Result<NodeOutput, NodeError> {
     Ok(NodeOutput {
         outputs: [("report", json_artifact(ArtifactType::Drift, &report)?)].into(),
         values,
-        summary: "no-reference: no model has been deployed yet".to_owned(),
+        summary: "no-reference: no model was deployed before this data window".to_owned(),
     })
 }
 
@@ -259,8 +268,19 @@ fn output(
         "prediction": prediction,
         "performance": performance,
     });
+    let drifted: Vec<&str> = data
+        .columns
+        .iter()
+        .filter(|column| column.verdict == Verdict::Drift)
+        .map(|column| column.name.as_str())
+        .collect();
+    let which = match drifted.as_slice() {
+        [] => String::new(),
+        [one] => format!(" ({one} of {})", data.columns.len()),
+        several => format!(" ({} of {})", several.len(), data.columns.len()),
+    };
     let summary = format!(
-        "{}: features {}, probabilities {}, performance {} ({})",
+        "{}: features {}{which}, probabilities {}, performance {} ({})",
         word(decision),
         word(data.verdict),
         word(prediction.verdict),

@@ -1,8 +1,8 @@
 //! `evaluate`: candidate and champion on the same rows, out of sample for both; the backtest with and without the model.
 //!
 //! **Which rows.** Those that a fold of the candidate predicted without having seen them. For the champion, a row counts
-//! when one of its own folds predicted it, or when it lies after everything the champion learnt from. All other rows are
-//! left out for both, and counted.
+//! when one of its own folds predicted it for the same strategy, or when it lies after everything the champion learnt
+//! from. All other rows are left out for both, and counted.
 
 mod report;
 mod uplift;
@@ -23,7 +23,7 @@ use crate::artifact::{Artifact, ArtifactType, Scalar};
 use crate::backtest::MlRules;
 use crate::base::{Seed, Timestamp};
 use crate::metric::classification::{ClassificationReport, classification_report, with_intervals};
-use crate::metric::compare::{PairedTest, ScoreMetric, paired_by_time};
+use crate::metric::compare::{CompareError, PairedTest, ScoreMetric, paired_by_time};
 use crate::stats::bootstrap::{Interval, IntervalPlan, interval};
 use crate::stats::sum::mean;
 use crate::table::{Table, Values};
@@ -167,16 +167,20 @@ impl Kind for Evaluate {
             },
         ],
         uses_as_of: true,
+        has_effect: false,
     };
 
     fn check(config: &EvaluateConfig) -> Result<(), ConfigError> {
-        config.prediction.check().map_err(|error| ConfigError::at("prediction", error.to_string()))
+        config.prediction.check().map_err(|error| ConfigError::at("prediction", error.to_string()))?;
+        config.universe.check()?;
+        config.intervals.defect().map_or(Ok(()), |defect| Err(ConfigError::at("intervals", defect)))
     }
 
     fn run(config: &EvaluateConfig, context: &NodeContext) -> Result<NodeOutput, NodeError> {
         let candidate = StoredModel::read(context.input("candidate")?)?;
         let champion = context.inputs.get("champion").map(StoredModel::read).transpose()?;
         let signals = Signals::read(context.input("data")?)?;
+        same_origin(&candidate, &signals, context)?;
         let (rows, left_out) = common_rows(&candidate, champion.as_ref(), &signals)?;
         if rows.row.len() < config.min_rows {
             let (found, needed) = (rows.row.len(), config.min_rows);
@@ -195,7 +199,7 @@ impl Kind for Evaluate {
         let executed = executed_rows(&rows, &signals);
         let expectancy = expectancies(&rows, &executed, threshold, config, seed.derive("expectancy"), context)?;
         context.report(3, 4, "backtest");
-        let uplift = uplift::measure(config, context, &rows, &signals, seed.derive("uplift"))?;
+        let uplift = uplift::measure(config, context, &rows, seed.derive("uplift"))?;
         let lints = lints(&of_candidate);
         if let Some(lint) = lints.first().filter(|_| !config.acknowledge_suspicious) {
             return Err(NodeError::failed(format!(
@@ -251,6 +255,17 @@ pub(super) struct Expectancy {
     interval: Option<Interval>,
 }
 
+/// Refuses inputs that do not belong together: figures on them would be figures of nothing.
+fn same_origin(candidate: &StoredModel, signals: &Signals, context: &NodeContext) -> Result<(), NodeError> {
+    if candidate.manifest.data != context.input("data")?.reference.sha256 {
+        return Err(NodeError::failed("`data` is not what the candidate was trained on: connect the same signals"));
+    }
+    if signals.strategy != context.input("strategy")?.reference.sha256.to_string() {
+        return Err(NodeError::failed("`strategy` is not the one that made the signals of `data`: connect the same"));
+    }
+    Ok(())
+}
+
 /// Rows that are out of sample for both models, and how many of the candidate's are not for the champion.
 fn common_rows(
     candidate: &StoredModel,
@@ -285,9 +300,11 @@ fn champion_scores(
     candidate: &StoredModel,
     signals: &Signals,
 ) -> Result<BTreeMap<String, f64>, NodeError> {
-    let record = &champion.out_of_fold;
-    let mut scores: BTreeMap<String, f64> =
-        record.row.iter().cloned().zip(record.probability.iter().copied()).collect();
+    // a record made for another strategy speaks of other features and of other outcomes
+    let record = Some(&champion.out_of_fold).filter(|_| champion.manifest.strategy == signals.strategy);
+    let mut scores: BTreeMap<String, f64> = record
+        .map(|record| record.row.iter().cloned().zip(record.probability.iter().copied()).collect())
+        .unwrap_or_default();
     let until = champion.manifest.trained_until.micros();
     let wanted: std::collections::BTreeSet<&String> = candidate.out_of_fold.row.iter().collect();
     let later: Vec<usize> =
@@ -301,18 +318,14 @@ fn compare(rows: &Evaluated) -> Result<BTreeMap<&'static str, PairedTest>, NodeE
     let Some(champion) = &rows.champion else { return Ok(BTreeMap::new()) };
     let mut tests = BTreeMap::new();
     for metric in [ScoreMetric::Auc, ScoreMetric::LogLoss, ScoreMetric::Brier] {
-        // one class only: the metric is undefined, and its absence says so
-        if let Ok(test) = paired_by_time(metric, &rows.time_order(), &rows.win, champion, &rows.candidate) {
-            tests.insert(metric.name(), test);
+        match paired_by_time(metric, &rows.ts, &rows.win, champion, &rows.candidate) {
+            Ok(test) => drop(tests.insert(metric.name(), test)),
+            // the metric is undefined, and its absence says so
+            Err(CompareError::OneClass { .. }) => {}
+            Err(error) => return Err(NodeError::failed(error)),
         }
     }
     Ok(tests)
-}
-
-impl Evaluated {
-    fn time_order(&self) -> Vec<i64> {
-        self.ts.clone()
-    }
 }
 
 /// Which rows the portfolio traded.

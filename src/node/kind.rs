@@ -77,6 +77,9 @@ pub struct Descriptor {
     pub values: &'static [ValuePort],
     /// Whether the end of the data window is part of the fingerprint beside the config.
     pub uses_as_of: bool,
+    /// Whether it changes something outside the store, so that a result is a report of what happened, not a function of
+    /// the inputs alone.
+    pub has_effect: bool,
 }
 
 impl Descriptor {

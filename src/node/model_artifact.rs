@@ -48,8 +48,6 @@ pub(super) struct Manifest {
     pub trained_until: Timestamp,
     /// Strategy that made the signals, by digest of its file.
     pub strategy: String,
-    /// Bits depend on the CPU's floating-point instructions; this is the class they were made on.
-    pub cpu: String,
 }
 
 /// A prediction that is out of sample at its signal, and what came of it.

@@ -23,6 +23,7 @@ use super::model_artifact::json_artifact;
 use super::signals::table_artifact;
 use super::{ConfigError, Descriptor, InputPort, Kind, NodeContext, NodeError, NodeOutput, OutputPort, ValuePort, ValueType};
 use crate::artifact::{Artifact, ArtifactType, Scalar};
+use crate::backtest::BacktestError;
 use crate::base::Seed;
 use crate::metric::trading::{MetricDirection, TradingMetric};
 use crate::strategy::Strategy;
@@ -173,9 +174,11 @@ impl Kind for OptimizeParameters {
             ValuePort { name: "dsr", kind: ValueType::Number, doc: "deflated Sharpe ratio, 0 to 1" },
         ],
         uses_as_of: true,
+        has_effect: false,
     };
 
     fn check(config: &OptimizeConfig) -> Result<(), ConfigError> {
+        config.universe.check()?;
         let space = config.space.clone().check().map_err(|error| ConfigError::at("space", error.to_string()))?;
         // every path must exist, and every end of a range must be a value that the strategy takes
         for params in corners(&space) {
@@ -203,14 +206,22 @@ impl Kind for OptimizeParameters {
         let chosen = strategy.with_parameters(&json_params(&best.params)).map_err(NodeError::failed)?;
         let seed = Seed::new(config.seed).derive("overfitting");
         let found = Found {
-            holdout: objective.holdout(&chosen).map_err(NodeError::failed)?,
-            holdout_before: objective.holdout(&strategy).map_err(NodeError::failed)?,
-            before: objective.validation(&strategy).map_err(NodeError::failed)?,
+            holdout: objective.holdout(&chosen).map_err(simulation)?,
+            holdout_before: objective.holdout(&strategy).map_err(simulation)?,
+            before: objective.validation(&strategy).map_err(simulation)?,
             importance: importance(&space, config.direction(), study.trials(), seed.derive("importance")),
             plateau: plateau(&space, config.direction(), study.trials()),
             overfitting: overfitting::measure(&objective.returns(), best.number, seed, &context.cancel)?,
         };
         output(config, &layout, &study, best, &chosen, &found, &objective)
+    }
+}
+
+/// A backtest that failed, or was asked to stop.
+pub(super) fn simulation(error: BacktestError) -> NodeError {
+    match error {
+        BacktestError::Cancelled(_) => NodeError::Cancelled,
+        other => NodeError::failed(other),
     }
 }
 
@@ -246,7 +257,7 @@ fn search(
     };
     let evaluate = |proposal: &crate::tune::Proposal| objective.evaluate(proposal);
     run_study(space, &config.study(), &evaluate, &mut observer, None, &context.cancel).map_err(|error: TuneError| {
-        NodeError::failed(error)
+        if context.cancel.is_cancelled() { NodeError::Cancelled } else { NodeError::failed(error) }
     })
 }
 
@@ -264,6 +275,15 @@ struct Found {
     importance: ImportanceReport,
     plateau: Option<Plateau>,
     overfitting: Overfitting,
+}
+
+/// A probability in two digits that never claims certainty.
+fn probability(p: f64) -> String {
+    match p {
+        p if p > 0.99 => "> 0.99".to_owned(),
+        p if p < 0.01 => "< 0.01".to_owned(),
+        p => format!("{p:.2}"),
+    }
 }
 
 fn trials_table(study: &Study, space: &SpaceFile) -> Table {
@@ -323,7 +343,7 @@ fn output(
         "layout": layout,
         "best": best,
         "before": found.before,
-        "holdout": {"opened": 1, "best": found.holdout, "before": found.holdout_before},
+        "holdout": {"best": found.holdout, "before": found.holdout_before},
         "importance": found.importance,
         "plateau": found.plateau,
         "overfitting": found.overfitting,
@@ -338,7 +358,7 @@ fn output(
         number(found.holdout.value),
         number(found.holdout_before.value),
         number(found.overfitting.pbo),
-        number(found.overfitting.dsr),
+        found.overfitting.dsr.map_or("-".to_owned(), probability),
     );
     Ok(NodeOutput {
         outputs: [

@@ -8,7 +8,7 @@
 //! | `labelled` | whether the outcome is known |
 //! | `executed` | whether the portfolio traded it: rows are shadow trades, and some were executed too |
 //! | `win`, `r`, … | outcome, in multiples of the initial risk |
-//! | `uniqueness` | share of its life that it did not share with other signals, 0 to 1 |
+//! | `uniqueness` | share of its life that it did not share with other signals of its symbol, 0 to 1 |
 //! | features | as listed in the fact `features`, undefined where not yet known |
 
 use std::collections::BTreeMap;

@@ -11,9 +11,9 @@ use super::signals::{Signals, table_artifact};
 use super::{ConfigError, Descriptor, InputPort, Kind, NodeContext, NodeError, NodeOutput, OutputPort, ValuePort, ValueType};
 use crate::artifact::{Artifact, ArtifactType, Scalar};
 use crate::base::{Seed, Timestamp};
-use crate::metric::classification::{ClassificationReport, with_intervals};
+use crate::metric::classification::{ClassificationReport, roc_auc, with_intervals};
 use crate::model::{CalibrationKind, Learner, ModelConfig, ModelError, TrainedModel, TrainingSet, walk_forward_train};
-use crate::split::{FoldPlan, Span, WalkForward, walk_forward};
+use crate::split::{FoldPlan, SkipReason, Span, WalkForward, walk_forward};
 use crate::stats::bootstrap::IntervalPlan;
 use crate::table::Values;
 
@@ -24,7 +24,8 @@ pub struct Train;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SampleWeight {
-    /// By the share of its life that it does not share with other signals: overlapping trades are not independent.
+    /// By the share of its life that it does not share with other signals of its symbol: overlapping trades are not
+    /// independent.
     #[default]
     Uniqueness,
     /// All alike.
@@ -127,6 +128,7 @@ impl Kind for Train {
             ValuePort { name: "folds", kind: ValueType::Number, doc: "folds that gave predictions" },
         ],
         uses_as_of: false,
+        has_effect: false,
     };
 
     fn check(config: &TrainConfig) -> Result<(), ConfigError> {
@@ -138,12 +140,7 @@ impl Kind for Train {
         let data = Training::of(&Signals::read(input)?, config)?;
         let plan = walk_forward(&data.spans, 0..data.sessions, &config.validation).map_err(NodeError::failed)?;
         if plan.folds.is_empty() {
-            let window = (config.validation.train + 1) as usize;
-            return Err(NodeError::Insufficient {
-                what: "sessions with enough signals for one fold",
-                found: (data.sessions as usize).min(window - 1),
-                needed: window,
-            });
+            return Err(no_fold(&plan, &data, config));
         }
         let seed = Seed::new(config.seed).derive("train");
         let trained = fit(&data, &plan, config, seed, context)?;
@@ -158,6 +155,17 @@ impl Kind for Train {
         )?;
         output(&data, &trained, &predictions, &metrics, config, input.reference.sha256)
     }
+}
+
+/// Says what every fold lacked.
+fn no_fold(plan: &FoldPlan, data: &Training, config: &TrainConfig) -> NodeError {
+    let last = plan.skipped.last().map(|fold| &fold.reason);
+    let (what, found, needed) = match last {
+        Some(&SkipReason::TooFewTrainRows { found, needed }) => ("signals to train the last fold on", found, needed),
+        Some(&SkipReason::TooFewTestRows { found, needed }) => ("signals to test the last fold on", found, needed),
+        None => ("sessions for one fold", data.sessions as usize, config.validation.train as usize + 1),
+    };
+    NodeError::Insufficient { what, found, needed }
 }
 
 /// The labelled rows, and what the learner reads of them.
@@ -284,12 +292,13 @@ fn output(
         trained_from: time(&signals.ts, |known| known.iter().min().copied()),
         trained_until: time(&signals.exit_ts, |known| known.iter().max().copied()),
         strategy: signals.strategy.clone(),
-        cpu: std::env::consts::ARCH.to_owned(),
     };
     let importance: BTreeMap<&String, f64> = data.names.iter().zip(trained.model.importance()).collect();
     let record = json!({
         "version": 1,
         "out_of_fold": metrics,
+        // fold calibrators have scales of their own: without them, this is how well the models rank
+        "out_of_fold_uncalibrated_auc": roc_auc(&predictions.win, &predictions.raw, None),
         "folds": trained.folds,
         "skipped_folds": trained.skipped,
         "importance": importance,

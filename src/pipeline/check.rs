@@ -16,7 +16,7 @@ use crate::base::{Located, Problem, Span, Timestamp};
 use crate::node::{ConfigError, KINDS, NodeKind, PathStep, ValueType, find_kind};
 
 /// Words that a node's `.status` can be.
-const STATUS_WORDS: [&str; 5] = ["succeeded", "reused", "skipped", "failed", "cancelled"];
+const STATUS_WORDS: [&str; 4] = ["succeeded", "skipped", "failed", "cancelled"];
 
 /// Reads a pipeline file.
 ///

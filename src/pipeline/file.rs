@@ -5,6 +5,7 @@ use std::str::FromStr;
 use super::yaml::Yaml;
 use super::{Otherwise, RegistryPart, Source, Text, not_built};
 use crate::base::{Located, Problem, Span, Timestamp};
+use crate::registry::is_valid_name;
 
 /// A file as written.
 #[derive(Debug)]
@@ -214,7 +215,23 @@ impl Reader<'_> {
             );
             return None;
         };
-        let path = self.text(path, "path")?.value;
+        for key in ["alias", "part", "optional"] {
+            if let Some(field) = fields.get(key) {
+                let message = format!("{what}: `{key}` belongs to a source from the registry, not to a path");
+                self.problems.push(Problem::new("pipeline::source", field.span, message).hint("remove it"));
+            }
+        }
+        if let Some(format) = fields.get("format") {
+            self.problems.push(
+                Problem::new("pipeline::not_built", format.span, "the format follows from the file's name")
+                    .hint("remove `format`; files end in .parquet, .csv or .yaml"),
+            );
+        }
+        let path = self.text(path, "path")?;
+        if path.value.contains("${") {
+            self.problems.push(super::not_built(path.span, "a reference in a source's path"));
+        }
+        let path = path.value;
         let schema = match fields.get("schema") {
             Some(schema) => self.text(schema, "schema")?,
             None => {
@@ -267,7 +284,16 @@ impl Reader<'_> {
             (None, true) => Otherwise::Absent,
             (None, false) => Otherwise::Refuse,
         };
-        Some(Source::Registry { model: self.text(model, "registry")?.value, alias, part, otherwise })
+        let model = self.text(model, "registry")?;
+        for text in [&model.value, &alias] {
+            if !is_valid_name(text) {
+                self.problems.push(
+                    Problem::new("pipeline::bad_name", model.span, format!("`{text}` cannot name a model or an alias"))
+                        .hint("use letters, digits, `.`, `_` and `-`, starting with a letter or a digit"),
+                );
+            }
+        }
+        Some(Source::Registry { model: model.value, alias, part, otherwise })
     }
 
     fn node(&mut self, id: Text, tree: &Located<Yaml>) -> Option<NodeFile> {

@@ -2,9 +2,10 @@
 //!
 //! | in | not in |
 //! |---|---|
-//! | kind and its version | names of nodes, runs and files |
+//! | kind and its version | names of nodes and runs |
 //! | `with` after substitution, defaults filled in | `when`, `needs`, `publish` |
-//! | digest of each input's bytes, by port; absent inputs as null | paths, threads, host, time |
+//! | digest of each input's bytes, by port; absent inputs as null | paths to files, threads, host, time |
+//! | names of the files in a folder of bars: part of its manifest | |
 //! | end of the data window, if the kind declares it | the version of this program |
 //!
 //! SHA-256 over the canonical JSON of these parts, with the format number below.

@@ -36,8 +36,8 @@ impl NodeState {
     fn status(&self) -> Option<&'static str> {
         Some(match self {
             Self::Pending => return None,
-            Self::Done { reused: false, .. } => "succeeded",
-            Self::Done { reused: true, .. } => "reused",
+            // whether the result was there before must not decide what else runs
+            Self::Done { .. } => "succeeded",
             Self::Skipped(_) => "skipped",
             Self::Failed => "failed",
             Self::Cancelled => "cancelled",
@@ -114,7 +114,7 @@ fn one_line(text: &str) -> String {
 
 fn because_of(upstream: &str, state: Option<&NodeState>) -> String {
     let status = state.and_then(NodeState::status).unwrap_or("not known");
-    format!("{upstream} was {status}")
+    if status == "failed" { format!("{upstream} failed") } else { format!("{upstream} was {status}") }
 }
 
 fn known(pipeline: &Pipeline, states: &BTreeMap<String, NodeState>, reference: &Reference) -> Known {

@@ -103,6 +103,7 @@ fn step(history: &History, request: &PromotionRequest) -> Step<PromotionOutcome>
 
 #[cfg(test)]
 mod tests {
+    use super::super::log::{RollbackTo, Standing};
     use super::*;
     use crate::artifact::{Artifact, ArtifactType, Store};
     use crate::storage::Storage;
@@ -212,18 +213,43 @@ mod tests {
         let first = bench.request("a", None, "2020-01-05");
         client.promote(&first).unwrap();
         client.promote(&bench.request("b", Some(first.version.model.sha256), "2020-01-12")).unwrap();
-        let back = |to: Option<u64>, txn: &str| {
+        let back = |to: RollbackTo, txn: &str| {
             let stamp = Stamp { at: Timestamp::from_micros(0), by: "me".to_owned(), txn: txn.to_owned() };
             bench.runtime.block_on(bench.registry().rollback("quality", "champion", to, "worse", &stamp))
         };
-        assert_eq!(back(None, "r1").unwrap().0, 2);
+        assert_eq!(back(RollbackTo::Before, "r1").unwrap().0, 2);
         assert_eq!(champion(&client), Some(0));
-        back(None, "r2").unwrap();
+        assert!(matches!(back(RollbackTo::Before, "r2"), Err(RegistryError::NothingBefore { slot: 0, .. })));
+        back(RollbackTo::Nothing, "r3").unwrap();
         assert_eq!(champion(&client), None);
-        assert!(matches!(back(None, "r3"), Err(RegistryError::NothingToRollBack { .. })));
-        back(Some(1), "r4").unwrap();
+        assert!(matches!(back(RollbackTo::Before, "r4"), Err(RegistryError::NothingToRollBack { .. })));
+        back(RollbackTo::Slot(1), "r5").unwrap();
         assert_eq!(champion(&client), Some(1));
-        assert!(matches!(back(Some(2), "r5"), Err(RegistryError::NoSuchVersion { .. })));
+        assert!(matches!(back(RollbackTo::Slot(2), "r6"), Err(RegistryError::NoSuchVersion { .. })));
+    }
+
+    #[test]
+    fn a_rolled_back_decision_is_not_taken_for_one_in_force() {
+        let bench = Bench::new();
+        let client = bench.client("1");
+        let (first, stamp) = (
+            bench.request("a", None, "2020-01-05"),
+            Stamp { at: Timestamp::from_micros(0), by: "me".to_owned(), txn: "r".to_owned() },
+        );
+        client.promote(&first).unwrap();
+        let second = bench.request("b", Some(first.version.model.sha256), "2020-01-12");
+        client.promote(&second).unwrap();
+        let standing = |id| client.history("quality").unwrap().standing(id);
+        assert_eq!(standing(first.deploy_id), Some(Standing::Succeeded));
+        assert_eq!(standing(second.deploy_id), Some(Standing::Holds));
+        let back = bench.registry().rollback("quality", "champion", RollbackTo::Before, "worse", &stamp);
+        bench.runtime.block_on(back).unwrap();
+        assert_eq!(standing(first.deploy_id), Some(Standing::Holds));
+        assert_eq!(standing(second.deploy_id), Some(Standing::RolledBack));
+        // a window before the second promotion never saw it, and does not see that it was undone
+        let history = client.history("quality").unwrap();
+        let seen = history.champion_as_of("champion", "2020-01-12".parse().unwrap()).unwrap();
+        assert_eq!(seen.slot, 0);
     }
 
     #[test]

@@ -272,12 +272,14 @@ fn first_failure(checks: &[Check], consequence: &str) -> Option<String> {
     let first = failed.first()?;
     let others = match failed.len() - 1 {
         0 => String::new(),
-        more => format!(" (and {more} more)"),
+        1 => " (and 1 more check failed)".to_owned(),
+        more => format!(" (and {more} more checks failed)"),
     };
     Some(format!("{consequence}: {}{others}", first.detail))
 }
 
-fn policy_defect(policy: &GatePolicy) -> Option<String> {
+/// What is wrong with a policy, if anything.
+pub fn policy_defect(policy: &GatePolicy) -> Option<String> {
     let guardrails = &policy.guardrails;
     let levels = [
         ("alpha", policy.alpha),
@@ -500,8 +502,16 @@ fn guardrail_checks(input: &GateInput, policy: &GatePolicy, auc: &HacEstimate, f
     if guardrails.expectancy_not_worse && !input.r.is_empty() {
         checks.push(expectancy_check(input, guardrails.threshold));
     }
-    if let Some(trading) = &input.trading {
-        checks.extend(trading_checks(trading, guardrails));
+    let trading_matters =
+        guardrails.max_sharpe_drop.is_some() || guardrails.max_drawdown_rise.is_some() || guardrails.min_trades.is_some();
+    match &input.trading {
+        Some(trading) => checks.extend(trading_checks(trading, guardrails)),
+        // a backtest that could not be made is no reason to look away
+        None if trading_matters => {
+            let detail = "there is no backtest with the candidate to hold against the one without".to_owned();
+            checks.push(check("backtest", false, None, None, detail));
+        }
+        None => {}
     }
     checks
 }

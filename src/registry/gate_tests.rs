@@ -42,6 +42,13 @@ impl Market {
             champion: Some(scores(&two, champion_noise)),
             labels,
             champion_fresh: true,
+            trading: Some(TradingNumbers {
+                filtered_sharpe: Some(1.0),
+                unfiltered_sharpe: Some(1.0),
+                filtered_drawdown: Some(0.1),
+                unfiltered_drawdown: Some(0.1),
+                filtered_trades: Some(100),
+            }),
             ..GateInput::default()
         }
     }
@@ -97,6 +104,17 @@ fn an_improvement_that_may_be_luck_is_inconclusive() {
 fn the_same_model_is_a_duplicate() {
     let input = GateInput { same_model: true, ..better(600, 1) };
     assert_eq!(decide(&input, &GatePolicy::default()).outcome, GateOutcome::Duplicate);
+}
+
+#[test]
+fn without_a_backtest_the_trading_guardrails_fail() {
+    let input = GateInput { trading: None, ..better(600, 1) };
+    let decision = decide(&input, &GatePolicy::default());
+    assert_eq!(decision.outcome, GateOutcome::Kept);
+    assert!(failed(&decision, "backtest").is_some(), "{}", decision.reason);
+    let mut indifferent = GatePolicy::default();
+    (indifferent.guardrails.max_sharpe_drop, indifferent.guardrails.max_drawdown_rise) = (None, None);
+    assert_eq!(decide(&input, &indifferent).outcome, GateOutcome::Promoted);
 }
 
 #[test]

@@ -91,6 +91,16 @@ pub enum RegistryError {
         /// The alias.
         alias: String,
     },
+    /// The champion is the first there was.
+    #[error("slot {slot} is the first {alias} of `{model}`: there is none to return to; say `--to none` to go without")]
+    NothingBefore {
+        /// The model.
+        model: String,
+        /// The alias.
+        alias: String,
+        /// Its slot.
+        slot: u64,
+    },
     /// The slot asked for holds no promotion of this alias.
     #[error("slot {slot} of `{model}` promotes no {alias}; promotions: {known}")]
     NoSuchVersion {
@@ -117,6 +127,17 @@ pub struct Champion {
     pub version: ModelVersion,
     /// End of the data window it was decided on.
     pub as_of: Timestamp,
+}
+
+/// What has become of a promotion since.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It holds the alias.
+    Holds,
+    /// A later promotion took the alias.
+    Succeeded,
+    /// It was rolled back.
+    RolledBack,
 }
 
 /// The whole log of a model, checked.
@@ -156,17 +177,46 @@ impl History {
     }
 
     fn replay(&self, alias: &str, before: Option<Timestamp>) -> Option<Champion> {
-        let mut holder = None;
+        let hidden = |slot: u64| {
+            let promotion = self.promotion_in(alias, slot);
+            before.is_some_and(|limit| promotion.is_some_and(|champion| champion.as_of >= limit))
+        };
+        // `real` holds the alias in truth, `seen` as this replay may see it
+        let (mut real, mut seen) = (None, None);
         for entry in self.entries.iter().filter(|entry| entry.alias == alias) {
             match &entry.action {
-                EntryAction::Promote { as_of, .. } if before.is_some_and(|limit| *as_of >= limit) => {}
-                EntryAction::Promote { .. } => holder = Some(entry.slot),
-                EntryAction::Rollback { to, .. } => holder = *to,
+                EntryAction::Promote { .. } => {
+                    real = Some(entry.slot);
+                    if !hidden(entry.slot) {
+                        seen = real;
+                    }
+                }
+                EntryAction::Rollback { to, .. } => {
+                    // what undoes or restores something hidden is itself hidden
+                    if !real.is_some_and(hidden) && !to.is_some_and(hidden) {
+                        seen = *to;
+                    }
+                    real = *to;
+                }
             }
         }
-        let champion = self.promotion_in(alias, holder?)?;
-        // a rollback may name a promotion from a window that this replay must not see
-        (before.is_none_or(|limit| champion.as_of < limit)).then_some(champion)
+        self.promotion_in(alias, seen?)
+    }
+
+    /// What has become of a promotion.
+    pub fn standing(&self, deploy_id: Digest) -> Option<Standing> {
+        let promotion = self.promotion(deploy_id)?;
+        let mut standing = Standing::Holds;
+        let later = self.entries.iter().filter(|entry| entry.alias == promotion.alias && entry.slot > promotion.slot);
+        for entry in later {
+            standing = match (&entry.action, standing) {
+                (EntryAction::Promote { .. }, Standing::Holds) => Standing::Succeeded,
+                (EntryAction::Rollback { to, .. }, _) if *to == Some(promotion.slot) => Standing::Holds,
+                (EntryAction::Rollback { .. }, Standing::Holds) => Standing::RolledBack,
+                (_, unchanged) => unchanged,
+            };
+        }
+        Some(standing)
     }
 }
 
@@ -265,7 +315,7 @@ impl Registry {
         Err(RegistryError::Contended(model.to_owned()))
     }
 
-    /// Gives an alias back to an earlier version: the one before the champion, or the promotion in a given slot.
+    /// Gives an alias back to an earlier version, or to none.
     ///
     /// # Errors
     /// There is no such version, the log is broken, or the store cannot be reached.
@@ -273,7 +323,7 @@ impl Registry {
         &self,
         model: &str,
         alias: &str,
-        to: Option<u64>,
+        to: RollbackTo,
         reason: &str,
         stamp: &Stamp,
     ) -> Result<(u64, Option<Champion>), RegistryError> {
@@ -286,6 +336,28 @@ impl Registry {
             .await?;
         let history = self.history(model).await?;
         Ok((slot, target.and_then(|target| history.promotion_in(alias, target))))
+    }
+}
+
+/// Where a rollback goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RollbackTo {
+    /// To the champion before the current one.
+    Before,
+    /// To the promotion in this slot.
+    Slot(u64),
+    /// To no champion at all.
+    Nothing,
+}
+
+impl std::str::FromStr for RollbackTo {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "none" => Ok(Self::Nothing),
+            slot => slot.parse().map(Self::Slot).map_err(|_| format!("expected a slot or `none`, found `{slot}`")),
+        }
     }
 }
 
@@ -308,14 +380,14 @@ pub(super) enum Step<T> {
     Append { alias: String, action: EntryAction, done: Box<dyn Fn(u64) -> T + Send> },
 }
 
-/// The slot to go back to: a named one, or the champion before the current one; `None` for no champion.
+/// The slot to go back to; `None` for no champion.
 fn rollback_target(
     history: &History,
     model: &str,
     alias: &str,
-    to: Option<u64>,
+    to: RollbackTo,
 ) -> Result<Option<u64>, RegistryError> {
-    if let Some(slot) = to {
+    if let RollbackTo::Slot(slot) = to {
         if history.promotion_in(alias, slot).is_some() {
             return Ok(Some(slot));
         }
@@ -327,8 +399,26 @@ fn rollback_target(
     let Some(current) = history.champion(alias) else {
         return Err(RegistryError::NothingToRollBack { model: model.to_owned(), alias: alias.to_owned() });
     };
+    if to == RollbackTo::Nothing {
+        return Ok(None);
+    }
     let before = history.entries.iter().take_while(|entry| entry.slot < current.slot).cloned().collect();
-    Ok(History { entries: before, last_object: None }.champion(alias).map(|champion| champion.slot))
+    let earlier = History { entries: before, last_object: None }.champion(alias);
+    match earlier {
+        Some(champion) => Ok(Some(champion.slot)),
+        None => Err(RegistryError::NothingBefore {
+            model: model.to_owned(),
+            alias: alias.to_owned(),
+            slot: current.slot,
+        }),
+    }
+}
+
+/// Says whether a text can name a model or an alias: a letter or digit, then letters, digits, `.`, `_` and `-`, so that it
+/// is the same in a path, in a URL and in every store.
+pub fn is_valid_name(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'))
 }
 
 fn log_folder(model: &str) -> String {

@@ -5,12 +5,12 @@
 //! SHA-256 of the one before it. Entries are never changed and never deleted.
 //!
 //! Replaying a log *as of* a data window leaves out promotions made from that window or a later one: a run that is
-//! repeated meets the champion it met the first time, and a backfill never meets a model from its future. Rollbacks
-//! always count.
+//! repeated meets the champion it met the first time, and a backfill never meets a model from its future. A rollback
+//! counts unless it undoes or restores a promotion that is left out.
 
 mod client;
 pub mod gate;
 mod log;
 
 pub use client::{PromotionOutcome, PromotionRequest, RegistryClient};
-pub use log::{Champion, Entry, EntryAction, History, ModelVersion, Registry, RegistryError, Stamp};
+pub use log::{Champion, Entry, EntryAction, History, ModelVersion, Registry, RegistryError, RollbackTo, Stamp, Standing, is_valid_name};

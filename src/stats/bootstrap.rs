@@ -57,6 +57,18 @@ impl Default for IntervalPlan {
 }
 
 impl IntervalPlan {
+    /// Says what is out of range, if anything.
+    pub fn defect(&self) -> Option<String> {
+        if self.resamples == 0 {
+            return Some("expected `resamples` of at least 1, found 0".to_owned());
+        }
+        if !(self.level > 0.0 && self.level < 1.0) {
+            return Some(format!("expected `level` in (0, 1), found {}", self.level));
+        }
+        let short = self.mean_block.filter(|block| !(*block >= 1.0 && block.is_finite()));
+        short.map(|block| format!("expected `mean_block` of at least 1 row, found {block}"))
+    }
+
     /// Chooses the mean block: the declared one, else the longest that [`politis_white_block`] finds in the series.
     ///
     /// Without any (short or constant series) it is the cube root of the number of rows; never below 1.

@@ -59,6 +59,8 @@ pub enum Created {
 
 /// Objects that must survive a power loss once their create was answered.
 const DURABLE: &str = "registry/";
+/// A store without a readable format is refused, so that this one must survive too.
+const FORMAT: &str = "FORMAT";
 
 /// An opened store.
 #[derive(Clone, Debug)]
@@ -149,7 +151,7 @@ impl Storage {
     /// # Errors
     /// The store cannot be reached or refuses.
     pub async fn create(&self, name: &str, bytes: Bytes) -> Result<Created, StorageError> {
-        let store = self.durable.as_ref().filter(|_| name.starts_with(DURABLE)).unwrap_or(&self.store);
+        let store = self.durable.as_ref().filter(|_| name.starts_with(DURABLE) || name == FORMAT).unwrap_or(&self.store);
         match store.put_opts(&self.path(name), PutPayload::from(bytes), PutMode::Create.into()).await {
             Ok(_) => Ok(Created::New),
             Err(object_store::Error::AlreadyExists { .. }) => Ok(Created::Exists),

@@ -39,7 +39,7 @@ pub enum Calibrator {
     None,
     /// `1 / (1 + exp(a p + b))`.
     Platt {
-        /// Slope; negative where the model ranks better than chance.
+        /// Slope; negative where the model ranks better than chance, else 0: the ranking is never turned around.
         a: f64,
         /// Offset.
         b: f64,
@@ -98,12 +98,12 @@ impl Calibrator {
         Ok(match kind {
             CalibrationKind::None => Self::None,
             CalibrationKind::Platt => {
-                let (a, b) = sigmoid::fit_platt(probabilities, labels, weights);
+                let (a, b) = sigmoid::fit_platt_rising(probabilities, labels, weights);
                 Self::Platt { a, b }
             }
             CalibrationKind::PlattLogit => {
                 let log_odds: Vec<f64> = probabilities.iter().map(|&p| sigmoid::clipped_logit(p)).collect();
-                let (a, b) = sigmoid::fit_platt(&log_odds, labels, weights);
+                let (a, b) = sigmoid::fit_platt_rising(&log_odds, labels, weights);
                 Self::PlattLogit { a, b }
             }
             CalibrationKind::Beta => {

@@ -71,6 +71,18 @@ pub(super) fn fit_platt(features: &[f64], labels: &[f64], weights: &[f64]) -> (f
     (-slope, -offset)
 }
 
+/// [`fit_platt`], but a map that would turn the ranking around is the constant that fits best: a calibrator may find that
+/// a model knows nothing, not that it knows the opposite.
+pub(super) fn fit_platt_rising(features: &[f64], labels: &[f64], weights: &[f64]) -> (f64, f64) {
+    let (a, b) = fit_platt(features, labels, weights);
+    if a <= 0.0 {
+        return (a, b);
+    }
+    let smoothed = smooth(labels, weights);
+    let constant = observe(features.iter().map(|_| [1.0]), labels, weights, &smoothed);
+    (0.0, -newton::fit(&constant, [smoothed.start])[0])
+}
+
 /// Powers and offset of beta calibration. A power that comes out negative is set to 0 and the rest fitted again, so that
 /// the map never decreases.
 pub(super) fn fit_beta(probabilities: &[f64], labels: &[f64], weights: &[f64]) -> (f64, f64, f64) {

@@ -52,6 +52,10 @@ pub(super) fn markdown(evaluation: &Evaluation) -> String {
             String::new()
         }
     );
+    text.push_str(
+        "Unseen by the models, that is. Where the strategy's parameters were searched on these sessions, outcomes and \
+         backtest flatter the strategy; the columns can be compared with each other all the same.\n\n",
+    );
     classification(&mut text, evaluation);
     comparison(&mut text, evaluation);
     expectancy(&mut text, evaluation);
@@ -150,9 +154,7 @@ fn backtest(text: &mut String, evaluation: &Evaluation) {
     let difference = with_range(uplift.sharpe_difference, uplift.sharpe_difference_interval);
     let _ = writeln!(
         text,
-        "\nSharpe with the model less without: {difference}, both sides resampled together. Both sides share the \
-         strategy's parameters; where those were searched on these sessions, compare the columns with each other, not with \
-         the future.\n"
+        "\nSharpe with the model less without: {difference}, both sides resampled together.\n"
     );
     if let Some(reason) = &uplift.refused {
         let _ = writeln!(text, "The backtest with the model was not possible: {reason}.\n");

@@ -1,19 +1,18 @@
 //! The same backtest with and without the model, on the same sessions and the same signals.
 //!
-//! Both sides trade the signals that are rows of the data, so that the model is asked about nothing it was not made for.
-//! The probability at each signal is that of a fold model which had not seen it.
+//! Both sides trade the signals that were evaluated, so that the model has judged every one of them. The probability at each signal is that of a fold model which had not seen it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
 use super::{EvaluateConfig, Evaluated};
-use crate::backtest::{Backtest, BacktestWarning, Funnel, MlOverlay, PortfolioRules, simulate};
+use crate::backtest::{Backtest, BacktestError, BacktestWarning, Funnel, MlOverlay, PortfolioRules, simulate};
 use crate::base::{Seed, Timestamp};
 use crate::market::Bars;
 use crate::metric::trading::{self, TradeReport, TradingReport, trade_report, trading_report};
 use crate::node::bars::read_strategy;
-use crate::node::signals::Signals as Data;
+use crate::node::optimize_parameters::simulation;
 use crate::node::{NodeContext, NodeError};
 use crate::registry::gate::TradingNumbers;
 use crate::stats::bootstrap::{Interval, interval};
@@ -83,26 +82,28 @@ pub(super) fn measure(
     config: &EvaluateConfig,
     context: &NodeContext,
     rows: &Evaluated,
-    data: &Data,
     seed: Seed,
 ) -> Result<Uplift, NodeError> {
     let market = config.universe.load(context.input("bars")?, context)?;
     let bars = &market.loaded.bars;
     let strategy = read_strategy(context.input("strategy")?)?;
     let mut found = signals(&strategy, bars, &IndicatorCache::new());
-    keep_rows(&mut found, data, bars);
+    keep_evaluated(&mut found, rows, bars);
     let rules = PortfolioRules::from(&strategy);
     let first = rows.ts.first().map_or(0, |&ts| bars.sessions.partition_point(|&session| session < ts));
     let window = first as u32..bars.sessions.len() as u32;
     let run = |overlay: Option<&MlOverlay>| simulate(bars, &found, &rules, window.clone(), overlay, &context.cancel);
-    let without = run(None).map_err(NodeError::failed)?;
+    let without = run(None).map_err(simulation)?;
     let overlay = MlOverlay { rules: config.prediction.clone(), probability: probabilities(rows, bars) };
     let with = run(Some(&overlay));
     context.cancel.check()?;
     let (with, refused) = match with {
         Ok(with) => (Some(with), None),
-        // too many signals without a probability, say: a finding about the model, not a broken node
-        Err(error) => (None, Some(error.to_string())),
+        // a finding about the model, not a broken node
+        Err(error @ (BacktestError::TooManyMissing { .. } | BacktestError::MissingProbability { .. })) => {
+            (None, Some(error.to_string()))
+        }
+        Err(error) => return Err(simulation(error)),
     };
     let year = bars.periods_per_year;
     let (difference, range) = match &with {
@@ -121,10 +122,10 @@ pub(super) fn measure(
     })
 }
 
-/// Drops the candidates that are no rows of the data.
-fn keep_rows(found: &mut Signals, data: &Data, bars: &Bars) {
+/// Drops the candidates that were not evaluated.
+fn keep_evaluated(found: &mut Signals, rows: &Evaluated, bars: &Bars) {
     let rows: BTreeSet<(&str, i64)> =
-        data.symbol.iter().zip(&data.ts).map(|(symbol, ts)| (symbol.as_str(), *ts)).collect();
+        rows.symbol.iter().zip(&rows.ts).map(|(symbol, ts)| (symbol.as_str(), *ts)).collect();
     for (own, series) in found.symbols.iter_mut().zip(&bars.series) {
         own.candidates.retain(|it| rows.contains(&(series.symbol.as_str(), bars.sessions[it.session as usize])));
     }

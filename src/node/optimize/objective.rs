@@ -31,11 +31,12 @@ impl Layout {
     /// Lays folds over a window; the remainder of an uneven division goes to the first train window.
     pub(super) fn of(window: &Range<u32>, config: &ValidationConfig) -> Result<Self, NodeError> {
         /// Shorter folds hold too few trades for any metric.
-        const SHORTEST_FOLD: u32 = 20;
-        let needed = config.train + config.folds * SHORTEST_FOLD + config.embargo + config.holdout;
-        let found = window.end - window.start;
+        const SHORTEST_FOLD: usize = 20;
+        let [train, folds, embargo, holdout] =
+            [config.train, config.folds, config.embargo, config.holdout].map(|sessions| sessions as usize);
+        let needed = train + folds * SHORTEST_FOLD + embargo + holdout;
+        let found = (window.end - window.start) as usize;
         if found < needed {
-            let (found, needed) = (found as usize, needed as usize);
             return Err(NodeError::Insufficient { what: "sessions for train, folds and holdout", found, needed });
         }
         let holdout = window.end - config.holdout..window.end;
