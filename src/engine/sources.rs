@@ -13,6 +13,7 @@ use crate::artifact::{Artifact, ArtifactRef, ArtifactType, Store, reference_to};
 use crate::pipeline::{Otherwise, Pipeline, RegistryPart, Source};
 use crate::registry::{History, Registry};
 use crate::storage::Storage;
+use crate::strategy::Strategy;
 
 /// Sources as they were when the run started.
 #[derive(Clone, Debug, Default)]
@@ -73,7 +74,11 @@ fn named(name: &str, problem: String) -> EngineError {
 async fn strategy(path: &str) -> Result<Artifact, String> {
     let mut files = read_files(path).await?.into_values();
     match (files.next(), files.next()) {
-        (Some(bytes), None) => Ok(Artifact::file(ArtifactType::Strategy, bytes)),
+        (Some(bytes), None) => {
+            let text = std::str::from_utf8(&bytes).map_err(|error| format!("`{path}`: {error}"))?;
+            Strategy::from_yaml(text).map_err(|error| format!("`{path}`: {error}"))?;
+            Ok(Artifact::file(ArtifactType::Strategy, bytes))
+        }
         _ => Err(format!("expected one strategy file, found a folder: `{path}`")),
     }
 }

@@ -165,12 +165,19 @@ fn collect_rows(
 ) -> Result<(), MarketError> {
     let columns = |problem: String| MarketError::Columns { file: file.to_owned(), problem };
     let cast = |name: &str, to: &DataType| {
-        let column = frame.column(name).map_err(|_| columns(format!("`{name}` is missing")))?;
+        let column = frame.column(name).map_err(|_| {
+            let found: Vec<String> = frame.get_column_names().iter().map(ToString::to_string).collect();
+            columns(format!("`{name}` is missing, the file has {}", found.join(", ")))
+        })?;
         column.cast(to).map_err(|_| columns(format!("`{name}` holds {}, expected {to}", column.dtype())))
     };
     let time = DataType::Datetime(TimeUnit::Microseconds, None);
     let utc = DataType::Datetime(TimeUnit::Microseconds, Some(TimeZone::UTC));
-    let ts_column = frame.column("ts").map_err(|_| columns("`ts` is missing".to_owned()))?;
+    let ts_column = cast("ts", frame.column("ts").map_or(&time, |column| column.dtype()))?;
+    if ts_column.dtype() == &DataType::String {
+        let first = ts_column.str().ok().and_then(|texts| texts.first().map(str::to_owned)).unwrap_or_default();
+        return Err(columns(format!("`ts` holds `{first}`, expected a date like 2012-01-03 or a time like 2012-01-03T15:30:00")));
+    }
     // a zone is dropped by way of UTC; a column without one is taken as UTC
     let ts = if matches!(ts_column.dtype(), DataType::Datetime(_, Some(_))) { cast("ts", &utc)? } else { cast("ts", &time)? };
     let ts = ts.datetime().map_err(|_| columns("`ts` holds no times".to_owned()))?.physical().clone();

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{ConfigError, InputArtifact, NodeContext, NodeError};
 use crate::base::{Days, Timestamp};
 use crate::market::{BarsRequest, Loaded, OnBadBar, load_bars};
-use crate::strategy::{Strategy, StrategyFile};
+use crate::strategy::Strategy;
 
 /// The part of the data that a node works on. Bars before its start are read for warm-up only.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -77,8 +77,5 @@ impl Universe {
 pub(super) fn read_strategy(input: &InputArtifact) -> Result<Strategy, NodeError> {
     let bytes = input.bytes()?;
     let text = std::str::from_utf8(&bytes).map_err(NodeError::failed)?;
-    let options = serde_saphyr::options! { strict_booleans: true };
-    let file: StrategyFile = serde_saphyr::from_str_with_options(text, options)
-        .map_err(|error| NodeError::failed(format!("the strategy does not read: {error}")))?;
-    Strategy::try_from(file).map_err(NodeError::failed)
+    Strategy::from_yaml(text).map_err(NodeError::failed)
 }

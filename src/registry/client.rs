@@ -242,7 +242,8 @@ mod tests {
         let standing = |id| client.history("quality").unwrap().standing(id);
         assert_eq!(standing(first.deploy_id), Some(Standing::Succeeded));
         assert_eq!(standing(second.deploy_id), Some(Standing::Holds));
-        let back = bench.registry().rollback("quality", "champion", RollbackTo::Before, "worse", &stamp);
+        let registry = bench.registry();
+        let back = registry.rollback("quality", "champion", RollbackTo::Before, "worse", &stamp);
         bench.runtime.block_on(back).unwrap();
         assert_eq!(standing(first.deploy_id), Some(Standing::Holds));
         assert_eq!(standing(second.deploy_id), Some(Standing::RolledBack));

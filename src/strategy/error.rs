@@ -3,6 +3,9 @@
 /// Why a strategy file, or a set of parameters for it, is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum StrategyError {
+    /// Text that is no strategy file.
+    #[error("the strategy does not read: {0}")]
+    Unreadable(String),
     /// A kind of strategy that is not in the table.
     #[error("unknown strategy kind `{kind}`, expected one of: {}", .known.join(", "))]
     UnknownKind {

@@ -226,6 +226,17 @@ impl From<Strategy> for StrategyFile {
 }
 
 impl Strategy {
+    /// Reads a strategy file.
+    ///
+    /// # Errors
+    /// Text that does not read, names what does not exist, or holds a value outside its range.
+    pub fn from_yaml(text: &str) -> Result<Self, StrategyError> {
+        let options = serde_saphyr::options! { strict_booleans: true, with_snippet: false };
+        let file: StrategyFile = serde_saphyr::from_str_with_options(text, options)
+            .map_err(|error| StrategyError::Unreadable(error.to_string()))?;
+        Self::try_from(file)
+    }
+
     /// The values as a file, defaults filled in.
     pub const fn file(&self) -> &StrategyFile {
         &self.0
