@@ -27,7 +27,8 @@ pub enum SealError {
 pub fn seal<T: Serialize>(record: &T) -> Result<Vec<u8>, SealError> {
     let body = serde_json::to_value(record).map_err(SealError::Unreadable)?;
     let digest = Digest::of(&canonical_json(&body)?);
-    let mut text = serde_json::to_vec_pretty(&json!({"sha256": digest, "body": body})).map_err(SealError::Unreadable)?;
+    let mut text =
+        serde_json::to_vec_pretty(&json!({"sha256": digest, "body": body})).map_err(SealError::Unreadable)?;
     text.push(b'\n');
     Ok(text)
 }

@@ -159,13 +159,16 @@ mod tests {
         assert_eq!(rank(PredictionMode::Replace, Some(0.1)), Some(0.1));
         assert_eq!(rank(PredictionMode::Gate, Some(0.6)), Some(0.6));
         assert_eq!(rank(PredictionMode::Gate, Some(0.4)), Some(0.8));
-        let strict = MlRules { mode: PredictionMode::Gate, on_low_confidence: OnLowConfidence::Reject, ..MlRules::default() };
+        let strict =
+            MlRules { mode: PredictionMode::Gate, on_low_confidence: OnLowConfidence::Reject, ..MlRules::default() };
         assert_eq!(strict.rank(0.8, Some(0.4)), None);
     }
 
     #[test]
     fn a_missing_probability_is_never_a_half() {
-        for mode in [PredictionMode::ScoreEnhancement, PredictionMode::Filter, PredictionMode::Replace, PredictionMode::Gate] {
+        for mode in
+            [PredictionMode::ScoreEnhancement, PredictionMode::Filter, PredictionMode::Replace, PredictionMode::Gate]
+        {
             assert_eq!(rank(mode, None), Some(0.8));
             let reject = MlRules { mode, on_missing: OnMissing::Reject, ..MlRules::default() };
             assert_eq!(reject.rank(0.8, None), None);

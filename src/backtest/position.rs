@@ -224,7 +224,9 @@ impl Position {
         let gross_pnl = sign * quantity * (exit.price - self.open);
         let risk = self.stop.map(|stop| sign * (self.entry_price - stop)).filter(|risk| *risk > 0.0);
         let planned = match rules.stop_anchor {
-            StopAnchor::SignalClose => self.stop.map(|stop| sign * (self.signal_close - stop)).filter(|risk| *risk > 0.0),
+            StopAnchor::SignalClose => {
+                self.stop.map(|stop| sign * (self.signal_close - stop)).filter(|risk| *risk > 0.0)
+            }
             StopAnchor::Fill => risk,
         };
         let excursion = |price: f64| risk.map(|risk| sign * (price - self.entry_price) / risk);

@@ -1,7 +1,9 @@
 //! Money rules: quantities, costs, limits.
 
 use super::Cap;
-use crate::strategy::{Candidate, Commission, CostRules, DataRules, RiskRules, Size, StopAnchor, StopTrigger, Strategy};
+use crate::strategy::{
+    Candidate, Commission, CostRules, DataRules, RiskRules, Size, StopAnchor, StopTrigger, Strategy,
+};
 
 /// Basis points in one.
 const BPS: f64 = 1e4;

@@ -6,8 +6,8 @@ use std::ops::Range;
 use super::position::{entry_price, gaps_beyond_stop};
 use super::rules::AccountAtSignal;
 use super::{
-    Backtest, BacktestError, BacktestWarning, CandidateRecord, CandidateState, EquityPoint, Exit, ExitReason, Fill, Funnel,
-    MlOverlay, OpenPosition, PortfolioRules, Position, Rejection, Trade,
+    Backtest, BacktestError, BacktestWarning, CandidateRecord, CandidateState, EquityPoint, Exit, ExitReason, Fill,
+    Funnel, MlOverlay, OpenPosition, PortfolioRules, Position, Rejection, Trade,
 };
 use crate::base::CancelToken;
 use crate::market::Bars;
@@ -207,7 +207,8 @@ impl<'a> Simulation<'a> {
         for (at, order) in std::mem::take(&mut self.orders).into_iter().enumerate() {
             self.candidates[order].state = match self.enter(order, at as u32 + 1, session) {
                 Ok(position) => {
-                    self.cash -= position.side.sign() * position.fill.quantity * position.entry_price + position.entry_commission;
+                    self.cash -= position.side.sign() * position.fill.quantity * position.entry_price
+                        + position.entry_commission;
                     self.is_held[position.fill.symbol as usize] = true;
                     self.positions.push(position);
                     CandidateState::Filled
@@ -261,7 +262,10 @@ impl<'a> Simulation<'a> {
 
     /// Gross notional of open positions at the closes before this session.
     fn gross_before(&self) -> f64 {
-        self.positions.iter().map(|it| it.fill.quantity * it.mark_before(&self.bars.series[it.fill.symbol as usize])).sum()
+        self.positions
+            .iter()
+            .map(|it| it.fill.quantity * it.mark_before(&self.bars.series[it.fill.symbol as usize]))
+            .sum()
     }
 
     /// Cash that may be spent: what shorts brought in and as much again stays as their collateral; leverage above 1 lends.

@@ -28,6 +28,7 @@ pub(super) fn render(error: &CliError, colour: bool) -> String {
             words.push_str(&format!("{error}; nothing was run\n"));
             words
         }
+        CliError::Source { path, text, problem } => graphical(&Located { path, text, problem }, colour),
         other => graphical(&Plain(other), colour),
     }
 }

@@ -18,6 +18,16 @@ pub(super) enum CliError {
         /// What is wrong with it.
         problems: Vec<Problem>,
     },
+    /// A source that the pipeline file names cannot be read.
+    #[error("{path}: a source cannot be read")]
+    Source {
+        /// The pipeline file.
+        path: String,
+        /// Its text.
+        text: String,
+        /// What is wrong, at the declaration of the source.
+        problem: Problem,
+    },
     /// The call itself is wrong.
     #[error("{0}")]
     Usage(String),
@@ -41,7 +51,7 @@ impl CliError {
     pub(super) fn exit_code(&self) -> u8 {
         match self {
             Self::Pipeline { .. } | Self::Usage(_) => 2,
-            Self::Engine(_) | Self::Store(_) | Self::Registry(_) => 4,
+            Self::Source { .. } | Self::Engine(_) | Self::Store(_) | Self::Registry(_) => 4,
         }
     }
 
@@ -50,7 +60,7 @@ impl CliError {
         match self {
             Self::Pipeline { .. } => "pipeline",
             Self::Usage(_) => "usage",
-            Self::Engine(EngineError::Source { .. }) => "engine::source",
+            Self::Source { .. } | Self::Engine(EngineError::Source { .. }) => "engine::source",
             Self::Engine(EngineError::Publish { .. }) => "engine::publish",
             Self::Engine(EngineError::Store(_)) | Self::Store(_) => "store",
             Self::Engine(EngineError::Registry(_)) | Self::Registry(_) => "registry",

@@ -26,7 +26,8 @@ use std::sync::Arc;
 use clap::{Args, Parser, Subcommand};
 
 use crate::artifact::Store;
-use crate::base::Timestamp;
+use crate::base::{Problem, Timestamp};
+use crate::engine::{EngineError, PinnedSources};
 use crate::pipeline::{LoadOptions, Pipeline};
 use error::CliError;
 
@@ -86,9 +87,28 @@ impl PipelineArgs {
         let path = self.file.display().to_string();
         let text = std::fs::read_to_string(&self.file)
             .map_err(|source| CliError::Usage(format!("cannot read the pipeline `{path}`: {source}")))?;
-        let options =
-            LoadOptions { set: self.set.iter().cloned().collect(), as_of: self.as_of, now: Some(now()) };
+        let options = LoadOptions { set: self.set.iter().cloned().collect(), as_of: self.as_of, now: Some(now()) };
         crate::pipeline::load(&text, &options).map_err(|problems| CliError::Pipeline { path, text, problems })
+    }
+
+    /// Reads all sources; one that cannot be read is shown where the file declares it.
+    async fn pin(&self, pipeline: &Pipeline, store: &Store) -> Result<PinnedSources, CliError> {
+        let error = match crate::engine::pin(pipeline, store).await {
+            Ok(pinned) => return Ok(pinned),
+            Err(error) => error,
+        };
+        match (&error, std::fs::read_to_string(&self.file)) {
+            (EngineError::Source { name, problem }, Ok(text)) => {
+                let span = pipeline.source_spans.get(name).copied().unwrap_or_default();
+                let (what, hint) =
+                    problem.split_once("; ").unwrap_or((problem, "correct the path, or put the data there"));
+                let problem = Problem::new("engine::source", span, format!("source `{name}`: {what}"))
+                    .label("this source")
+                    .hint(hint);
+                Err(CliError::Source { path: self.file.display().to_string(), text, problem })
+            }
+            _ => Err(error.into()),
+        }
     }
 }
 

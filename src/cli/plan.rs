@@ -12,7 +12,7 @@ use crate::registry::{Registry, RegistryClient};
 pub(super) async fn plan(session: &Session, args: &PipelineArgs) -> Result<ExitCode, CliError> {
     let pipeline = args.load()?;
     let store = session.open_store().await?;
-    let sources = engine::pin(&pipeline, &store).await?;
+    let sources = args.pin(&pipeline, &store).await?;
     let runtime = tokio::runtime::Handle::current();
     let registry = RegistryClient::new(Registry::new(store.clone()), runtime, super::clock(), "plan", "plan");
     let last_parts = engine::last_parts(&store, &pipeline.name).await?;

@@ -103,7 +103,9 @@ async fn show(session: &Session, registry: &Registry, model: &str) -> Result<Exi
 
 async fn rollback(session: &Session, registry: &Registry, args: &RollbackArgs) -> Result<ExitCode, CliError> {
     let stamp = Stamp { at: super::now(), by: "command line".to_owned(), txn: uuid::Uuid::now_v7().to_string() };
-    let (slot, champion) = registry.rollback(&args.model, &args.alias, args.to.unwrap_or(RollbackTo::Before), &args.reason, &stamp).await?;
+    let (slot, champion) = registry
+        .rollback(&args.model, &args.alias, args.to.unwrap_or(RollbackTo::Before), &args.reason, &stamp)
+        .await?;
     let digest = champion.as_ref().map(|champion| champion.version.model.sha256);
     let report = json!({"model": args.model, "alias": args.alias, "slot": slot, "champion": digest});
     session.print(&report, || match &champion {

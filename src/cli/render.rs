@@ -55,9 +55,9 @@ pub(super) fn result_of(node: &NodeRecord) -> &str {
 
 /// The table of a run's nodes.
 pub(super) fn nodes_table<'a>(nodes: impl IntoIterator<Item = &'a NodeRecord>) -> String {
-    let rows = nodes.into_iter().map(|node| {
-        vec![node.node.clone(), outcome_word(node.outcome).to_owned(), result_of(node).to_owned()]
-    });
+    let rows = nodes
+        .into_iter()
+        .map(|node| vec![node.node.clone(), outcome_word(node.outcome).to_owned(), result_of(node).to_owned()]);
     table(&["node", "outcome", "result"], rows)
 }
 
@@ -84,14 +84,17 @@ pub(super) fn run_report(report: &RunReport) -> String {
         }
         RunStatus::Succeeded => format!("{} ran, {reused} reused, {skipped} skipped.", nodes(ran)),
         RunStatus::Failed => format!("FAILED: {} of {} failed.", count(Outcome::Failed), nodes(report.nodes.len())),
-        RunStatus::Cancelled => {
-            "Stopped. What had ended is kept: the same command goes on from there.".to_owned()
-        }
+        RunStatus::Cancelled => "Stopped. What had ended is kept: the same command goes on from there.".to_owned(),
     };
     let _ = writeln!(text, "{verdict}");
     for node in report.nodes.iter().filter(|node| !node.nondeterministic.is_empty()) {
         let ports: Vec<&str> = node.nondeterministic.keys().map(String::as_str).collect();
-        let _ = writeln!(text, "WARNING: {} is not deterministic: {} differ from an earlier run.", node.node, ports.join(", "));
+        let _ = writeln!(
+            text,
+            "WARNING: {} is not deterministic: {} differ from an earlier run.",
+            node.node,
+            ports.join(", ")
+        );
     }
     for path in &report.published {
         let _ = writeln!(text, "published {path}");

@@ -41,7 +41,7 @@ pub(super) async fn run(session: &Session, args: &RunArgs) -> Result<ExitCode, C
     let signals = tokio::spawn(watch_signals(cancel.clone()));
     let pipeline = args.pipeline.load()?;
     let store = session.open_store().await?;
-    let sources = engine::pin(&pipeline, &store).await?;
+    let sources = args.pipeline.pin(&pipeline, &store).await?;
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(usize::from(args.threads))
         .build()

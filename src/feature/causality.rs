@@ -6,7 +6,9 @@ use crate::market::Series;
 
 /// A feature whose past changed when its future became known.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[error("feature `{feature}` looks ahead: row {row} of `{symbol}` is {with_future} with the whole history and {without_future} cut after {cut} bars")]
+#[error(
+    "feature `{feature}` looks ahead: row {row} of `{symbol}` is {with_future} with the whole history and {without_future} cut after {cut} bars"
+)]
 pub struct CausalityError {
     /// Feature that looks ahead.
     pub feature: String,
@@ -46,14 +48,20 @@ fn same(a: f64, b: f64) -> bool {
 ///
 /// # Errors
 /// The first difference, by cut, feature and row.
-pub fn truncation_check(set: &FeatureSet, series: &Series, sessions: &[i64], cuts: &[usize]) -> Result<(), CausalityError> {
+pub fn truncation_check(
+    set: &FeatureSet,
+    series: &Series,
+    sessions: &[i64],
+    cuts: &[usize],
+) -> Result<(), CausalityError> {
     let whole = set.compute(series, sessions);
     for &cut in cuts {
         let kept = cut_series(series, cut);
         let known = kept.session.last().map_or(0, |&last| (last as usize + 1).min(sessions.len()));
         let part = set.compute(&kept, &sessions[..known]);
         for ((feature, whole), part) in whole.names.iter().zip(&whole.columns).zip(&part.columns) {
-            let changed = (0..kept.len()).find(|&row| !matches!((whole.get(row), part.get(row)), (Some(&a), Some(&b)) if same(a, b)));
+            let changed = (0..kept.len())
+                .find(|&row| !matches!((whole.get(row), part.get(row)), (Some(&a), Some(&b)) if same(a, b)));
             if let Some(row) = changed {
                 let at = |column: &[f64]| column.get(row).copied().unwrap_or(f64::NAN);
                 return Err(CausalityError {

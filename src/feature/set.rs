@@ -136,7 +136,11 @@ impl FeatureSet {
             return Self::of(name, features);
         }
         let (name, built) = (name.to_owned(), Self::built());
-        Err(if PLANNED.contains(&name.as_str()) { FeatureError::NotBuilt { name, built } } else { FeatureError::UnknownSet { name, built } })
+        Err(if PLANNED.contains(&name.as_str()) {
+            FeatureError::NotBuilt { name, built }
+        } else {
+            FeatureError::UnknownSet { name, built }
+        })
     }
 
     /// Makes a set from features of the [`CATALOGUE`], in the order given.

@@ -66,7 +66,10 @@ fn sets_that_are_not_there_are_refused_with_what_is() {
     assert_eq!(refused("full70"), FeatureError::NotBuilt { name: "full70".into(), built: vec!["core40"] });
     assert_eq!(refused("alpha158").to_string(), "feature set `alpha158` is not built, expected one of `core40`");
     assert_eq!(refused("core4").to_string(), "unknown feature set `core4`, expected one of `core40`");
-    assert_eq!(FeatureSet::of("mine", &["gap", "gap"]).unwrap_err(), FeatureError::DuplicateFeature { name: "gap".into() });
+    assert_eq!(
+        FeatureSet::of("mine", &["gap", "gap"]).unwrap_err(),
+        FeatureError::DuplicateFeature { name: "gap".into() }
+    );
     assert_eq!(FeatureSet::of("mine", &["gip"]).unwrap_err(), FeatureError::UnknownFeature { name: "gip".into() });
 }
 
@@ -91,7 +94,13 @@ fn the_first_known_row_is_the_declared_look_back() {
         let frame = everything().compute(&series, &input.sessions);
         for (spec, column) in CATALOGUE.iter().zip(&frame.columns) {
             assert_eq!(column.len(), series.len());
-            assert_eq!(column.iter().position(|value| !value.is_nan()), Some(spec.look_back), "`{}` of {}", spec.name, series.symbol);
+            assert_eq!(
+                column.iter().position(|value| !value.is_nan()),
+                Some(spec.look_back),
+                "`{}` of {}",
+                spec.name,
+                series.symbol
+            );
         }
     }
 }
@@ -118,7 +127,8 @@ fn a_feature_that_looks_ahead_is_named() {
     };
     let mut specs = core40().specs().to_vec();
     specs.push(tomorrow);
-    let found = truncation_check(&FeatureSet::from_specs("cheat", specs), &series, &input.sessions, &[100]).unwrap_err();
+    let found =
+        truncation_check(&FeatureSet::from_specs("cheat", specs), &series, &input.sessions, &[100]).unwrap_err();
     assert_eq!((found.feature.as_str(), found.row, found.cut), ("tomorrow", 99, 100));
     assert_eq!(found.with_future, series.close[100]);
 }

@@ -1,8 +1,8 @@
 //! Direction and strength of a trend: Wilder's directional movement, Aroon, parabolic stop and reverse.
 
 use super::range::true_range_of;
-use super::{TIE, ratio_or_zero};
 use super::run::{each_bar, each_run, each_run_single};
+use super::{TIE, ratio_or_zero};
 
 /// Whether two extensions of a bar that agree in decimals, but not in binary, are equal.
 #[derive(Clone, Copy)]
@@ -276,7 +276,8 @@ mod tests {
     fn equal_extensions_stay_equal_in_other_units() {
         // 0.3 - 0.2 and 0.2 - 0.1 tie in decimals and differ in binary
         let (high, low) = ([1.2, 1.3, 1.3], [1.1, 1.0, 1.0]);
-        let tied = |unit: f64| directional_system(&high.map(|h| h * unit), &low.map(|l| l * unit), &[1.15 * unit; 3], 1);
+        let tied =
+            |unit: f64| directional_system(&high.map(|h| h * unit), &low.map(|l| l * unit), &[1.15 * unit; 3], 1);
         for unit in [1.0, 0.1, 3.0, 7.7] {
             assert_eq!((tied(unit).plus[1], tied(unit).minus[1]), (0.0, 0.0));
         }

@@ -64,6 +64,9 @@ pub(crate) fn assert_close(name: &str, found: &[f64], expected: &[f64], toleranc
     for (row, (found, expected)) in found.iter().zip(expected).enumerate() {
         assert_eq!(found.is_nan(), expected.is_nan(), "`{name}` row {row}: {found} against {expected}");
         let error = (found - expected).abs() / expected.abs().max(floor);
-        assert!(expected.is_nan() || error <= tolerance, "`{name}` row {row}: {found} against {expected}, error {error:e}");
+        assert!(
+            expected.is_nan() || error <= tolerance,
+            "`{name}` row {row}: {found} against {expected}, error {error:e}"
+        );
     }
 }

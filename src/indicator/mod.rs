@@ -33,7 +33,9 @@ pub(crate) mod golden;
 mod tests;
 
 pub use average::{dema, efficiency_ratio, ema, kama, tema, wma};
-pub use directional::{Aroon, DirectionalSystem, adx, adxr, aroon, aroonosc, directional_system, dx, minus_di, plus_di, sar};
+pub use directional::{
+    Aroon, DirectionalSystem, adx, adxr, aroon, aroonosc, directional_system, dx, minus_di, plus_di, sar,
+};
 pub use moment::{BollingerBands, bbands, correlation, kurtosis, linreg_slope, skewness, stddev, zscore};
 pub use momentum::{Macd, cmo, macd, mom, ppo, roc, roc_percent, rsi, trix};
 pub use oscillator::{Stochastic, bop, cci, stoch, stochf, stochrsi, ultosc, willr};

@@ -103,7 +103,8 @@ pub fn ultosc(high: &[f64], low: &[f64], close: &[f64], short: usize, middle: us
         for t in 1..close.len() {
             pressure[t] = close[t] - low[t].min(close[t - 1]);
         }
-        let averages = periods.map(|k| each_bar([&sum(&pressure, k), &sum(&range, k)], |[bought, range]| ratio_or_zero(bought, range)));
+        let averages = periods
+            .map(|k| each_bar([&sum(&pressure, k), &sum(&range, k)], |[bought, range]| ratio_or_zero(bought, range)));
         for (t, out) in out.iter_mut().enumerate() {
             *out = 100.0 * (4.0 * averages[0][t] + 2.0 * averages[1][t] + averages[2][t]) / 7.0;
         }

@@ -1,8 +1,8 @@
 //! True range and its averages.
 
 use super::average::wilder;
-use super::run::{each_bar, each_run_single};
 use super::ratio;
+use super::run::{each_bar, each_run_single};
 
 /// Larger of the bar's own range and its reach from the previous close.
 pub(super) fn true_range_of(high: f64, low: f64, previous_close: f64) -> f64 {

@@ -26,7 +26,10 @@ pub(super) fn each_run<const N: usize, const M: usize>(
 }
 
 /// [`each_run`] for a kernel with one output.
-pub(super) fn each_run_single<const N: usize>(columns: [&[f64]; N], kernel: impl Fn([&[f64]; N], &mut [f64])) -> Vec<f64> {
+pub(super) fn each_run_single<const N: usize>(
+    columns: [&[f64]; N],
+    kernel: impl Fn([&[f64]; N], &mut [f64]),
+) -> Vec<f64> {
     let [output] = each_run(columns, |inputs, [output]| kernel(inputs, output));
     output
 }

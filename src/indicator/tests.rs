@@ -57,7 +57,9 @@ fn bits(values: &[f64]) -> Vec<u64> {
 
 /// Short periods, so that small markets get past every warm-up; the other parameters keep their defaults.
 fn short(indicator: &Indicator) -> Vec<f64> {
-    let shrink = |parameter: &Parameter| if parameter.whole { (parameter.default / 3.0).floor().max(parameter.minimum) } else { parameter.default };
+    let shrink = |parameter: &Parameter| {
+        if parameter.whole { (parameter.default / 3.0).floor().max(parameter.minimum) } else { parameter.default }
+    };
     indicator.parameters.iter().map(shrink).collect()
 }
 
@@ -87,7 +89,11 @@ fn length_and_warm_up_are_as_declared() {
             assert_eq!(column.len(), market.columns[0].len(), "{}", indicator.name);
             let first = column.iter().position(|value| !value.is_nan());
             assert_eq!(first, Some((indicator.warm_up)(values)), "`{}` with {values:?}", indicator.name);
-            assert!(column.iter().skip((indicator.warm_up)(values)).all(|value| value.is_finite()), "{}", indicator.name);
+            assert!(
+                column.iter().skip((indicator.warm_up)(values)).all(|value| value.is_finite()),
+                "{}",
+                indicator.name
+            );
         }
     });
 }
@@ -99,10 +105,16 @@ fn a_changed_future_never_changes_the_past() {
         let whole = indicator.compute(&market.view(), values);
         for cut in [1, 15, 59, 60, 61, 400, 1299] {
             let truncated = indicator.compute(&market.cut(cut).view(), values);
-            let disturbed = indicator.compute(&market.map(|_, row, value| if row < cut { value } else { value * 3.0 }).view(), values);
+            let disturbed = indicator
+                .compute(&market.map(|_, row, value| if row < cut { value } else { value * 3.0 }).view(), values);
             for output in 0..whole.len() {
                 assert_eq!(bits(&whole[output][..cut]), bits(&truncated[output]), "`{}` cut at {cut}", indicator.name);
-                assert_eq!(bits(&whole[output][..cut]), bits(&disturbed[output][..cut]), "`{}` changed at {cut}", indicator.name);
+                assert_eq!(
+                    bits(&whole[output][..cut]),
+                    bits(&disturbed[output][..cut]),
+                    "`{}` changed at {cut}",
+                    indicator.name
+                );
             }
         }
     });
@@ -167,7 +179,11 @@ fn nothing_panics_on_short_missing_or_flat_input() {
             let wild = vec![meaningless; values.len()];
             let known = (indicator.warm_up)(&wild);
             let columns = indicator.compute(&market.view(), &wild);
-            assert!(columns.iter().all(|column| column.iter().take(known).all(|value| value.is_nan())), "`{}`", indicator.name);
+            assert!(
+                columns.iter().all(|column| column.iter().take(known).all(|value| value.is_nan())),
+                "`{}`",
+                indicator.name
+            );
         }
     });
 }
@@ -207,7 +223,9 @@ proptest! {
 
 /// The row, its parameters and its output column that answer to a TA-Lib function.
 fn row_of(function: &str, params: &serde_json::Value, output: usize) -> (&'static str, Vec<f64>, usize) {
-    let get = |names: &[&str]| names.iter().map(|name| params[name].as_f64().unwrap_or_else(|| panic!("{name}"))).collect::<Vec<_>>();
+    let get = |names: &[&str]| {
+        names.iter().map(|name| params[name].as_f64().unwrap_or_else(|| panic!("{name}"))).collect::<Vec<_>>()
+    };
     let (name, values): (&'static str, Vec<f64>) = match function {
         "MACD" => ("macd", get(&["fastperiod", "slowperiod", "signalperiod"])),
         "BBANDS" => ("bbands", get(&["timeperiod", "nbdevup", "nbdevdn"])),
@@ -229,7 +247,10 @@ fn row_of(function: &str, params: &serde_json::Value, output: usize) -> (&'stati
         "MIN" => ("lowest", get(&["timeperiod"])),
         other => {
             let lower = other.to_lowercase();
-            (INDICATORS.iter().find(|row| row.name == lower).unwrap_or_else(|| panic!("{other}")).name, get(&["timeperiod"]))
+            (
+                INDICATORS.iter().find(|row| row.name == lower).unwrap_or_else(|| panic!("{other}")).name,
+                get(&["timeperiod"]),
+            )
         }
     };
     (name, values, output)
@@ -242,11 +263,16 @@ fn values_equal_those_of_ta_lib() {
     let (input, expected) = (read("indicators/input.parquet"), read("indicators/expected.parquet"));
     let mut columns = 0;
     for rows in input.blocks() {
-        let [open, high, low, close, volume] = ["open", "high", "low", "close", "volume"].map(|name| input.slice(name, &rows));
+        let [open, high, low, close, volume] =
+            ["open", "high", "low", "close", "volume"].map(|name| input.slice(name, &rows));
         for case in spec["specs"].as_array().unwrap() {
             let function = case["fn"].as_str().unwrap();
             // the extremes take their series as an argument; TA-Lib was given closes
-            let series = if matches!(function, "MAX" | "MIN") { Ohlcv { open, high: close, low: close, close, volume } } else { Ohlcv { open, high, low, close, volume } };
+            let series = if matches!(function, "MAX" | "MIN") {
+                Ohlcv { open, high: close, low: close, close, volume }
+            } else {
+                Ohlcv { open, high, low, close, volume }
+            };
             for (output, column) in case["outs"].as_array().unwrap().iter().enumerate() {
                 let (name, values, output) = row_of(function, &case["params"], output);
                 let found = Indicator::named(name).unwrap().compute(&series, &values);

@@ -141,7 +141,11 @@ pub fn shadow_trades(
 /// A label kind that is not built.
 pub fn executed_trades(backtest: &Backtest, config: &LabelConfig) -> Result<LabelSet, LabelError> {
     config.check()?;
-    let censored = backtest.open_at_end.iter().map(|it| Censored { symbol: it.symbol, candidate: it.candidate, t0: it.signal_session });
+    let censored = backtest.open_at_end.iter().map(|it| Censored {
+        symbol: it.symbol,
+        candidate: it.candidate,
+        t0: it.signal_session,
+    });
     let mut set = LabelSet { censored: censored.collect(), ..LabelSet::default() };
     set.censored.sort_by_key(|it| (it.t0, it.symbol));
     Ok(label(set, &backtest.trades, LabelSource::Executed, config))
@@ -149,7 +153,8 @@ pub fn executed_trades(backtest: &Backtest, config: &LabelConfig) -> Result<Labe
 
 fn label(mut set: LabelSet, trades: &[Trade], source: LabelSource, config: &LabelConfig) -> LabelSet {
     for trade in trades {
-        let (Some(r), Some(gross_r), Some(mae_r), Some(mfe_r)) = (trade.r, trade.gross_r, trade.mae_r, trade.mfe_r) else {
+        let (Some(r), Some(gross_r), Some(mae_r), Some(mfe_r)) = (trade.r, trade.gross_r, trade.mae_r, trade.mfe_r)
+        else {
             set.without_risk += 1;
             continue;
         };

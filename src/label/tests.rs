@@ -19,7 +19,8 @@ fn bars(rows: &[[f64; 4]]) -> Bars {
 }
 
 fn signals(rows: &[u32]) -> Signals {
-    let candidates = rows.iter().map(|&row| Candidate { stop: Some(95.0), adv20: 1e12, ..Candidate::at(row, row) }).collect();
+    let candidates =
+        rows.iter().map(|&row| Candidate { stop: Some(95.0), adv20: 1e12, ..Candidate::at(row, row) }).collect();
     Signals { symbols: vec![SymbolSignals { candidates, ..SymbolSignals::default() }] }
 }
 
@@ -39,7 +40,16 @@ fn a_shadow_trade_is_the_executed_trade_when_nothing_competes() {
     let executed = executed_trades(&backtest, &LabelConfig::default()).unwrap().trades.remove(0);
     let alone = shadow(&bars, &signals, &LabelConfig::default()).trades.remove(0);
     assert!((alone.r - executed.r).abs() < 1e-12 && alone.r < -1.0);
-    assert_eq!(LabelledTrade { source: LabelSource::Executed, r: executed.r, gross_r: executed.gross_r, planned_r: executed.planned_r, ..alone.clone() }, executed);
+    assert_eq!(
+        LabelledTrade {
+            source: LabelSource::Executed,
+            r: executed.r,
+            gross_r: executed.gross_r,
+            planned_r: executed.planned_r,
+            ..alone.clone()
+        },
+        executed
+    );
     assert_eq!((alone.t0, alone.t1, alone.holding_sessions, alone.win), (0, 3, 2, false));
 }
 
@@ -82,7 +92,11 @@ fn a_gap_beyond_the_stop_is_no_label() {
 #[test]
 fn a_win_is_strictly_above_the_threshold() {
     let rows = bars(&[FLAT, FLAT, [100.0, 111.0, 99.5, 110.0]]);
-    let label = |r_threshold| shadow(&rows, &signals(&[0]), &LabelConfig { max_horizon: 2, r_threshold, ..LabelConfig::default() }).trades.remove(0);
+    let label = |r_threshold| {
+        shadow(&rows, &signals(&[0]), &LabelConfig { max_horizon: 2, r_threshold, ..LabelConfig::default() })
+            .trades
+            .remove(0)
+    };
     let r = label(0.0).r;
     assert!(label(0.0).win && !label(r).win && r > 1.9 && r < 2.0);
 }

@@ -176,10 +176,16 @@ fn collect_rows(
     let ts_column = cast("ts", frame.column("ts").map_or(&time, |column| column.dtype()))?;
     if ts_column.dtype() == &DataType::String {
         let first = ts_column.str().ok().and_then(|texts| texts.first().map(str::to_owned)).unwrap_or_default();
-        return Err(columns(format!("`ts` holds `{first}`, expected a date like 2012-01-03 or a time like 2012-01-03T15:30:00")));
+        return Err(columns(format!(
+            "`ts` holds `{first}`, expected a date like 2012-01-03 or a time like 2012-01-03T15:30:00"
+        )));
     }
     // a zone is dropped by way of UTC; a column without one is taken as UTC
-    let ts = if matches!(ts_column.dtype(), DataType::Datetime(_, Some(_))) { cast("ts", &utc)? } else { cast("ts", &time)? };
+    let ts = if matches!(ts_column.dtype(), DataType::Datetime(_, Some(_))) {
+        cast("ts", &utc)?
+    } else {
+        cast("ts", &time)?
+    };
     let ts = ts.datetime().map_err(|_| columns("`ts` holds no times".to_owned()))?.physical().clone();
     let symbols = cast("symbol", &DataType::String)?;
     let symbols = symbols.str().map_err(|_| columns("`symbol` holds no text".to_owned()))?;
@@ -271,8 +277,7 @@ fn fault_of(row: &Row, previous: Option<i64>) -> Option<String> {
 }
 
 fn assemble(rows: BTreeMap<String, Vec<Row>>) -> Bars {
-    let sessions: Vec<i64> =
-        rows.values().flatten().map(|row| row.ts).collect::<BTreeSet<i64>>().into_iter().collect();
+    let sessions: Vec<i64> = rows.values().flatten().map(|row| row.ts).collect::<BTreeSet<i64>>().into_iter().collect();
     let series = rows
         .into_iter()
         .map(|(symbol, rows)| {

@@ -8,9 +8,11 @@ use serde_json::json;
 
 use super::bars::{Market, Universe, read_strategy};
 use super::model_artifact::json_artifact;
-use super::signals::{SCHEMA, table_artifact};
 use super::optimize_parameters::simulation;
-use super::{ConfigError, Descriptor, InputPort, Kind, NodeContext, NodeError, NodeOutput, OutputPort, ValuePort, ValueType};
+use super::signals::{SCHEMA, table_artifact};
+use super::{
+    ConfigError, Descriptor, InputPort, Kind, NodeContext, NodeError, NodeOutput, OutputPort, ValuePort, ValueType,
+};
 use crate::artifact::{ArtifactType, Scalar};
 use crate::backtest::{Backtest, PortfolioRules, simulate};
 use crate::base::Timestamp;
@@ -233,7 +235,11 @@ impl Rows<'_> {
             .with("mfe_r", "furthest with the entry, in R", outcome(|trade| trade.mfe_r))
             .with("holding_sessions", "sessions from entry to exit", outcome(|trade| f64::from(trade.holding_sessions)))
             .with("exit_reason", "what ended the trade", text(&reason))
-            .with("uniqueness", "share of its life not shared with other signals of its symbol", outcome(|trade| trade.uniqueness));
+            .with(
+                "uniqueness",
+                "share of its life not shared with other signals of its symbol",
+                outcome(|trade| trade.uniqueness),
+            );
         let columns = self.features(features, &rows);
         let names: Vec<&str> = columns.iter().map(|(name, _, _)| name.as_str()).collect();
         table.facts.insert("features".to_owned(), json!(names).to_string());
@@ -261,7 +267,9 @@ impl Rows<'_> {
             ("trigger_slow", "1 if the slow channel was broken", |it, _| f64::from(u8::from(it.slow))),
             ("fast_clearance", "close / fast channel - 1", |it, _| it.fast_clearance),
             ("slow_clearance", "close / slow channel - 1", |it, _| it.slow_clearance),
-            ("stop_distance", "(close - stop) / close", |it, close| it.stop.map_or(f64::NAN, |stop| (close - stop) / close)),
+            ("stop_distance", "(close - stop) / close", |it, close| {
+                it.stop.map_or(f64::NAN, |stop| (close - stop) / close)
+            }),
         ];
         for (name, doc, pick) in triggers {
             let values = rows.iter().map(|row| {
@@ -281,9 +289,17 @@ fn trades_table(bars: &Bars, backtest: &Backtest) -> Table {
     let word = |value: serde_json::Value| value.as_str().unwrap_or_default().to_owned();
     let reasons = trades.iter().map(|trade| word(json!(trade.exit_reason)));
     Table::new("trades@1")
-        .with("symbol", "ticker", Values::Text(trades.iter().map(|t| bars.series[t.symbol as usize].symbol.clone()).collect()))
+        .with(
+            "symbol",
+            "ticker",
+            Values::Text(trades.iter().map(|t| bars.series[t.symbol as usize].symbol.clone()).collect()),
+        )
         .with("signal_ts", "signal time, UTC", Values::Time(trades.iter().map(|t| ts(t.signal_session)).collect()))
-        .with("entry_ts", "session of the entry, UTC", Values::Time(trades.iter().map(|t| ts(t.entry_session)).collect()))
+        .with(
+            "entry_ts",
+            "session of the entry, UTC",
+            Values::Time(trades.iter().map(|t| ts(t.entry_session)).collect()),
+        )
         .with("exit_ts", "session of the exit, UTC", Values::Time(trades.iter().map(|t| ts(t.exit_session)).collect()))
         .with("quantity", "units", float(&|trade| trade.quantity))
         .with("entry_price", "net fill", float(&|trade| trade.entry_price))

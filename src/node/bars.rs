@@ -51,12 +51,8 @@ impl Universe {
     pub(super) fn load(&self, input: &InputArtifact, context: &NodeContext) -> Result<Market, NodeError> {
         // a window may end earlier than the run's data window, never later
         let end = self.window.end.map_or(context.as_of, |end| end.min(context.as_of));
-        let request = BarsRequest {
-            symbols: self.symbols.clone(),
-            from: None,
-            until: end,
-            on_bad_bar: self.on_bad_bar,
-        };
+        let request =
+            BarsRequest { symbols: self.symbols.clone(), from: None, until: end, on_bad_bar: self.on_bad_bar };
         let loaded = load_bars(&input.files(), &request).map_err(NodeError::failed)?;
         let start = self.window.start.or_else(|| self.window.length.map(|length| end.minus(length)));
         let times = &loaded.bars.sessions;

@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 
 use super::evaluate::Evaluated;
 use super::model_artifact::{StoredModel, json_artifact};
-use super::{ConfigError, Descriptor, InputPort, Kind, NodeContext, NodeError, NodeOutput, OutputPort, ValuePort, ValueType};
+use super::{
+    ConfigError, Descriptor, InputPort, Kind, NodeContext, NodeError, NodeOutput, OutputPort, ValuePort, ValueType,
+};
 use crate::artifact::{ArtifactType, Scalar};
 use crate::base::{Days, Digest, MICROS_PER_DAY, canonical_json};
 use crate::registry::gate::{Approval, GateDecision, GateInput, GateOutcome, GatePolicy, decide, policy_defect};
@@ -92,7 +94,11 @@ impl Kind for DeployIfBetter {
             },
             InputPort { name: "drift", types: &[ArtifactType::Drift], required: false, doc: "drift of the champion" },
         ],
-        outputs: &[OutputPort { name: "decision", kind: ArtifactType::Deployment, doc: "the decision and its numbers" }],
+        outputs: &[OutputPort {
+            name: "decision",
+            kind: ArtifactType::Deployment,
+            doc: "the decision and its numbers",
+        }],
         values: &[
             ValuePort { name: "decision", kind: ValueType::Word(DECISIONS), doc: "what the gate decided" },
             ValuePort { name: "applied", kind: ValueType::Bool, doc: "whether the alias was moved by this decision" },
@@ -168,7 +174,8 @@ impl Kind for DeployIfBetter {
 
 fn gate_input(config: &DeployConfig, context: &NodeContext) -> Result<GateInput, NodeError> {
     let rows = Evaluated::read(context.input("predictions")?)?;
-    let evaluation: Value = serde_json::from_slice(&context.input("evaluation")?.bytes()?).map_err(NodeError::failed)?;
+    let evaluation: Value =
+        serde_json::from_slice(&context.input("evaluation")?.bytes()?).map_err(NodeError::failed)?;
     let trading = evaluation.get("trading_numbers").cloned().unwrap_or_default();
     let candidate = context.input("candidate")?.reference.sha256;
     let champion = context.inputs.get("champion");
@@ -191,7 +198,8 @@ fn gate_input(config: &DeployConfig, context: &NodeContext) -> Result<GateInput,
 
 /// The policy, judged at the threshold that the evaluation was made with: decisions at another one were never looked at.
 fn policy(config: &DeployConfig, context: &NodeContext) -> Result<GatePolicy, NodeError> {
-    let evaluation: Value = serde_json::from_slice(&context.input("evaluation")?.bytes()?).map_err(NodeError::failed)?;
+    let evaluation: Value =
+        serde_json::from_slice(&context.input("evaluation")?.bytes()?).map_err(NodeError::failed)?;
     let mut policy = config.policy.clone();
     if let Some(threshold) = evaluation["threshold"].as_f64() {
         policy.guardrails.threshold = threshold;
@@ -260,13 +268,16 @@ fn promote(
                 return Ok(true);
             }
             decision.outcome = GateOutcome::Duplicate;
-            decision.reason = format!("this decision was carried out in slot {slot} of the registry and rolled back since");
+            decision.reason =
+                format!("this decision was carried out in slot {slot} of the registry and rolled back since");
             Ok(false)
         }
         PromotionOutcome::ChampionChanged { found } => {
             decision.outcome = GateOutcome::Kept;
             let holder = found.map_or("nobody".to_owned(), |digest| digest.short());
-            decision.reason = format!("champion changed: the alias is now held by {holder}, which the candidate was not compared with");
+            decision.reason = format!(
+                "champion changed: the alias is now held by {holder}, which the candidate was not compared with"
+            );
             Ok(false)
         }
     }

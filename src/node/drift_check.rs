@@ -6,7 +6,9 @@ use serde_json::json;
 
 use super::model_artifact::{StoredModel, json_artifact};
 use super::signals::Signals;
-use super::{ConfigError, Descriptor, InputPort, Kind, NodeContext, NodeError, NodeOutput, OutputPort, ValuePort, ValueType};
+use super::{
+    ConfigError, Descriptor, InputPort, Kind, NodeContext, NodeError, NodeOutput, OutputPort, ValuePort, ValueType,
+};
 use crate::artifact::{ArtifactType, Scalar};
 use crate::base::{Days, MICROS_PER_DAY, Seed, Timestamp};
 use crate::drift::{
@@ -129,8 +131,8 @@ impl Kind for DriftCheck {
         );
         let prediction = prediction.map_err(refused)?;
         context.report(2, 3, "probabilities");
-        let performance =
-            performance_drift(&windows.reference.scored, &windows.current.scored, &config.performance).map_err(refused)?;
+        let performance = performance_drift(&windows.reference.scored, &windows.current.scored, &config.performance)
+            .map_err(refused)?;
         context.report(3, 3, "performance");
         let age = (context.as_of.micros() - model.manifest.trained_until.micros()) / MICROS_PER_DAY;
         output(&data, &prediction, &performance, &windows, age)
@@ -159,10 +161,10 @@ struct Windows {
 }
 
 fn sample(names: &[String], time: &[i64], matrix: &Array2<f64>) -> Sample {
-    let columns = names.iter().enumerate().map(|(index, name)| Column {
-        name: name.clone(),
-        values: matrix.column(index).to_vec(),
-    });
+    let columns = names
+        .iter()
+        .enumerate()
+        .map(|(index, name)| Column { name: name.clone(), values: matrix.column(index).to_vec() });
     Sample { time: time.to_vec(), columns: columns.collect() }
 }
 
@@ -233,10 +235,7 @@ fn word(verdict: Verdict) -> &'static str {
 }
 
 fn overall(verdicts: [Verdict; 3]) -> Verdict {
-    [Verdict::Drift, Verdict::Inconclusive]
-        .into_iter()
-        .find(|wanted| verdicts.contains(wanted))
-        .unwrap_or(Verdict::Ok)
+    [Verdict::Drift, Verdict::Inconclusive].into_iter().find(|wanted| verdicts.contains(wanted)).unwrap_or(Verdict::Ok)
 }
 
 fn no_reference(signals: &Signals) -> Result<NodeOutput, NodeError> {

@@ -103,13 +103,20 @@ impl Evaluated {
             .with("row", "identity of the signal", Values::Text(self.row.clone()))
             .with("symbol", "ticker", Values::Text(self.symbol.clone()))
             .with("ts", "signal time, UTC", Values::Time(self.ts.clone()))
-            .with("candidate", "the candidate's probability of a win, out of sample", Values::Float(self.candidate.clone()));
+            .with(
+                "candidate",
+                "the candidate's probability of a win, out of sample",
+                Values::Float(self.candidate.clone()),
+            );
         if let Some(champion) = &self.champion {
-            table = table.with("champion", "the champion's probability, out of sample", Values::Float(champion.clone()));
+            table =
+                table.with("champion", "the champion's probability, out of sample", Values::Float(champion.clone()));
         }
-        table
-            .with("win", "R above the threshold", Values::Bool(self.win.clone()))
-            .with("r", "outcome in multiples of the initial risk", Values::Float(self.r.clone()))
+        table.with("win", "R above the threshold", Values::Bool(self.win.clone())).with(
+            "r",
+            "outcome in multiples of the initial risk",
+            Values::Float(self.r.clone()),
+        )
     }
 }
 
@@ -159,7 +166,11 @@ impl Kind for Evaluate {
             ValuePort { name: "f1", kind: ValueType::Number, doc: "F1 of the candidate at its threshold" },
             ValuePort { name: "expectancy_r", kind: ValueType::Number, doc: "mean R of the signals it would keep" },
             ValuePort { name: "rows", kind: ValueType::Number, doc: "rows both were judged on" },
-            ValuePort { name: "sharpe", kind: ValueType::Number, doc: "Sharpe ratio of the backtest without the model" },
+            ValuePort {
+                name: "sharpe",
+                kind: ValueType::Number,
+                doc: "Sharpe ratio of the backtest without the model",
+            },
             ValuePort {
                 name: "sharpe_with_model",
                 kind: ValueType::Number,

@@ -115,7 +115,7 @@ pub struct ConfigError {
     pub path: Vec<PathStep>,
     /// What was expected and what was found.
     pub message: String,
-    /// A field that the kind does not know, and those it does.
+    /// A word (the name of a field, or a value) of a closed set that does not have it, and those that it has.
     pub unknown: Option<(String, Vec<String>)>,
 }
 
@@ -123,7 +123,8 @@ impl ConfigError {
     /// A refusal of the value at a dotted path.
     pub fn at(path: &str, message: impl Into<String>) -> Self {
         let path = path.split('.').filter(|step| !step.is_empty()).map(|step| PathStep::Key(step.to_owned())).collect();
-        Self { path, message: message.into(), unknown: None }
+        let message = message.into();
+        Self { path, unknown: unknown_word(&message), message: in_plain_words(&message) }
     }
 }
 
@@ -186,7 +187,9 @@ impl InputArtifact {
     pub fn bytes(&self) -> Result<Bytes, NodeError> {
         match &self.artifact.payload {
             Payload::File(bytes) => Ok(bytes.clone()),
-            Payload::Tree(_) => Err(NodeError::failed(format!("expected one {} file, found several", self.reference.kind))),
+            Payload::Tree(_) => {
+                Err(NodeError::failed(format!("expected one {} file, found several", self.reference.kind)))
+            }
         }
     }
 }
@@ -286,9 +289,9 @@ impl<K: Kind> NodeKind for K {
     }
 
     fn normalise(&self, with: &Value) -> Result<Value, ConfigError> {
-        let config: K::Config = serde_path_to_error::deserialize(with.clone()).map_err(|error| {
-            let message = error.inner().to_string();
-            ConfigError { path: steps(error.path()), unknown: unknown_field(&message), message }
+        let config: K::Config = serde_path_to_error::deserialize(with.clone()).map_err(|error| ConfigError {
+            path: steps(error.path()),
+            ..ConfigError::at("", error.inner().to_string())
         })?;
         K::check(&config)?;
         serde_json::to_value(&config).map_err(|error| ConfigError::at("", error.to_string()))
@@ -316,10 +319,49 @@ fn steps(path: &serde_path_to_error::Path) -> Vec<PathStep> {
         .collect()
 }
 
-/// Takes serde's "unknown field `x`, expected one of `a`, `b`" apart: serde offers it as text only.
-fn unknown_field(message: &str) -> Option<(String, Vec<String>)> {
-    let mut words = message.strip_prefix("unknown field ")?.split('`').skip(1).step_by(2).map(str::to_owned);
-    Some((words.next()?, words.collect()))
+/// Takes serde's "unknown field `x`, expected one of `a`, `b`" apart: serde offers it as text only. The words may stand
+/// inside those of an outer error, and variants and families are reported in the same form.
+fn unknown_word(message: &str) -> Option<(String, Vec<String>)> {
+    let (before, known) = message.split_once("`, expected ")?;
+    let (what, unknown) = before.rsplit_once('`')?;
+    what.contains("unknown ").then(|| {
+        let known = known.split('`').skip(1).step_by(2).map(str::to_owned);
+        (unknown.to_owned(), known.collect())
+    })
+}
+
+/// Says serde's "invalid type: string \"x\", expected usize" as the rest of the program does: expected, then found, in
+/// words of YAML instead of Rust.
+fn in_plain_words(message: &str) -> String {
+    let Some((before, found, expected)) = ["invalid type: ", "invalid value: "].iter().find_map(|start| {
+        let (before, after) = message.split_once(start)?;
+        let (found, expected) = after.rsplit_once(", expected ")?;
+        Some((before, found, expected))
+    }) else {
+        return message.replace("unknown variant", "unknown value");
+    };
+    let expected = match expected {
+        "usize" | "u8" | "u16" | "u32" | "u64" => "a whole number of at least 0",
+        "isize" | "i32" | "i64" => "a whole number",
+        "f32" | "f64" => "a number",
+        "a string" | "string" => "text",
+        "a boolean" => "true or false",
+        "a sequence" => "a list",
+        "a map" => "a mapping",
+        other if other.starts_with("struct ") => "a mapping",
+        other => other,
+    };
+    let found = match found.split_once(' ') {
+        Some(("string", text)) => format!("the text {}", text.replace('"', "`")),
+        Some(("integer", number)) => format!("the number {}", number.replace('`', "")),
+        Some(("floating", number)) => format!("the number {}", number.trim_start_matches("point ").replace('`', "")),
+        Some(("boolean", value)) => value.to_owned(),
+        _ if found == "sequence" => "a list".to_owned(),
+        _ if found == "map" => "a mapping".to_owned(),
+        _ if matches!(found, "null" | "unit value") => "nothing".to_owned(),
+        _ => found.to_owned(),
+    };
+    format!("{before}expected {expected}, found {found}")
 }
 
 #[cfg(test)]
@@ -327,9 +369,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_unknown_field_is_taken_out_of_serdes_words() {
-        let found = unknown_field("unknown field `treees`, expected one of `trees`, `depth`");
-        assert_eq!(found, Some(("treees".to_owned(), vec!["trees".to_owned(), "depth".to_owned()])));
-        assert_eq!(unknown_field("invalid type: string"), None);
+    fn an_unknown_word_is_taken_out_of_serdes_words() {
+        let expected = Some(("treees".to_owned(), vec!["trees".to_owned(), "depth".to_owned()]));
+        assert_eq!(unknown_word("unknown field `treees`, expected one of `trees`, `depth`"), expected);
+        assert_eq!(unknown_word("family `f`: unknown field `treees`, expected `trees` or `depth`"), expected);
+        assert_eq!(unknown_word("invalid type: string"), None);
+        assert_eq!(unknown_word("parameter `trees`, expected 1..=9"), None);
+    }
+
+    #[test]
+    fn serdes_types_are_said_in_words_of_yaml() {
+        let cases = [
+            ("invalid type: string \"a\", expected usize", "expected a whole number of at least 0, found the text `a`"),
+            ("f: invalid value: integer `-3`, expected i32", "f: expected a whole number, found the number -3"),
+            ("invalid type: floating point `0.5`, expected i64", "expected a whole number, found the number 0.5"),
+            ("invalid type: map, expected a sequence", "expected a list, found a mapping"),
+            ("missing field `kind`", "missing field `kind`"),
+        ];
+        for (serde, plain) in cases {
+            assert_eq!(in_plain_words(serde), plain);
+        }
     }
 }

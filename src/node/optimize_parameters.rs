@@ -21,7 +21,9 @@ use serde_json::{Value, json};
 use super::bars::{Universe, read_strategy};
 use super::model_artifact::json_artifact;
 use super::signals::table_artifact;
-use super::{ConfigError, Descriptor, InputPort, Kind, NodeContext, NodeError, NodeOutput, OutputPort, ValuePort, ValueType};
+use super::{
+    ConfigError, Descriptor, InputPort, Kind, NodeContext, NodeError, NodeOutput, OutputPort, ValuePort, ValueType,
+};
 use crate::artifact::{Artifact, ArtifactType, Scalar};
 use crate::backtest::BacktestError;
 use crate::base::Seed;

@@ -99,8 +99,7 @@ impl Signals {
     pub(super) fn columns_of(&self, wanted: &[String]) -> Result<Vec<usize>, NodeError> {
         let index: BTreeMap<&str, usize> =
             self.features.iter().enumerate().map(|(at, name)| (name.as_str(), at)).collect();
-        let missing: Vec<&str> =
-            wanted.iter().map(String::as_str).filter(|name| !index.contains_key(name)).collect();
+        let missing: Vec<&str> = wanted.iter().map(String::as_str).filter(|name| !index.contains_key(name)).collect();
         if missing.is_empty() {
             return Ok(wanted.iter().map(|name| index[name.as_str()]).collect());
         }

@@ -8,7 +8,9 @@ use serde_json::{Map, Value, json};
 
 use super::model_artifact::{FeatureSchema, Manifest, Predictions, pretty};
 use super::signals::{Signals, table_artifact};
-use super::{ConfigError, Descriptor, InputPort, Kind, NodeContext, NodeError, NodeOutput, OutputPort, ValuePort, ValueType};
+use super::{
+    ConfigError, Descriptor, InputPort, Kind, NodeContext, NodeError, NodeOutput, OutputPort, ValuePort, ValueType,
+};
 use crate::artifact::{Artifact, ArtifactType, Scalar};
 use crate::base::{Seed, Timestamp};
 use crate::metric::classification::{ClassificationReport, roc_auc, with_intervals};
@@ -107,12 +109,7 @@ impl Kind for Train {
         name: "train",
         version: 1,
         doc: "Trains a signal-quality model: walk-forward with purge, calibrated out of fold, published with its record.",
-        inputs: &[InputPort {
-            name: "data",
-            types: &[ArtifactType::Signals],
-            required: true,
-            doc: "labelled signals",
-        }],
+        inputs: &[InputPort { name: "data", types: &[ArtifactType::Signals], required: true, doc: "labelled signals" }],
         outputs: &[
             OutputPort { name: "model", kind: ArtifactType::Model, doc: "the model, trained on all labelled signals" },
             OutputPort {
@@ -132,7 +129,9 @@ impl Kind for Train {
     };
 
     fn check(config: &TrainConfig) -> Result<(), ConfigError> {
-        walk_forward(&[], 0..1, &config.validation).map(drop).map_err(|error| ConfigError::at("validation", error.to_string()))
+        walk_forward(&[], 0..1, &config.validation)
+            .map(drop)
+            .map_err(|error| ConfigError::at("validation", error.to_string()))
     }
 
     fn run(config: &TrainConfig, context: &NodeContext) -> Result<NodeOutput, NodeError> {
@@ -307,7 +306,11 @@ fn output(
     let order: Vec<usize> = in_time_order(trained).iter().map(|prediction| prediction.row).collect();
     let features = data.features.select(Axis(0), &order);
     for (index, name) in data.names.iter().enumerate() {
-        table = table.with(name.clone(), "feature, known at the signal's close", Values::Float(features.column(index).to_vec()));
+        table = table.with(
+            name.clone(),
+            "feature, known at the signal's close",
+            Values::Float(features.column(index).to_vec()),
+        );
     }
     let files = [
         ("model.json", trained.model.to_json().map_err(NodeError::failed)?.into()),

@@ -13,7 +13,7 @@ use super::yaml::{self, Yaml};
 use super::{Edge, LoadOptions, Node, Origin, Pipeline, RegistryPart, Source, Text};
 use crate::artifact::ArtifactType;
 use crate::base::{Located, Problem, Span, Timestamp};
-use crate::node::{ConfigError, KINDS, NodeKind, PathStep, ValueType, find_kind};
+use crate::node::{ConfigError, InputPort, KINDS, NodeKind, PathStep, ValueType, find_kind};
 
 /// Words that a node's `.status` can be.
 const STATUS_WORDS: [&str; 4] = ["succeeded", "skipped", "failed", "cancelled"];
@@ -39,6 +39,7 @@ pub fn load(text: &str, options: &LoadOptions) -> Result<Pipeline, Vec<Problem>>
     let order = order_of(&checked, &file).map_err(|problem| vec![problem])?;
     let mut placed: Vec<Option<Node>> = checked.drain(..).map(Some).collect();
     let nodes = order.into_iter().filter_map(|index| placed[index].take()).collect();
+    let source_spans = file.sources.iter().map(|(name, _)| (name.value.clone(), name.span)).collect();
     Ok(Pipeline {
         name: file.name,
         description: file.description,
@@ -46,6 +47,7 @@ pub fn load(text: &str, options: &LoadOptions) -> Result<Pipeline, Vec<Problem>>
         schedule: file.schedule,
         params: params.into_iter().map(|(name, param)| (name, param.value)).collect(),
         sources: file.sources.into_iter().map(|(name, source)| (name.value, source)).collect(),
+        source_spans,
         nodes,
     })
 }
@@ -66,11 +68,7 @@ fn window_end(file: &PipelineFile, options: &LoadOptions) -> Result<Timestamp, P
     })
 }
 
-fn declared_params(
-    file: &PipelineFile,
-    options: &LoadOptions,
-    problems: &mut Vec<Problem>,
-) -> BTreeMap<String, Param> {
+fn declared_params(file: &PipelineFile, options: &LoadOptions, problems: &mut Vec<Problem>) -> BTreeMap<String, Param> {
     let mut declared = BTreeMap::new();
     let mut bad = BTreeSet::new();
     for (name, declaration) in &file.params {
@@ -97,7 +95,11 @@ fn declared_params(
             None => {
                 let place = file.params.iter().find(|(known, _)| known.value == *name).map_or(place, |(n, _)| n.span);
                 let message = format!("--set {name}={text}: expected {}, found `{text}`", param.kind);
-                problems.push(Problem::new("pipeline::bad_param", place, message).label("declared here"));
+                problems.push(
+                    Problem::new("pipeline::bad_param", place, message)
+                        .label("declared here")
+                        .hint(format!("this call would do: --set {name}={}", params::as_text(&param.value))),
+                );
             }
         }
     }
@@ -145,10 +147,8 @@ fn check_id(id: &Text, problems: &mut Vec<Problem>) {
     let starts_well = id.value.starts_with(|c: char| c.is_ascii_alphabetic());
     if RESERVED.contains(&id.value.as_str()) || !starts_well || !id.value.chars().all(plain) {
         let message = format!("`{}` cannot be the name of a node", id.value);
-        let hint = format!(
-            "use letters, digits, `_` and `-`, starting with a letter, and none of {}",
-            RESERVED.join(", ")
-        );
+        let hint =
+            format!("use letters, digits, `_` and `-`, starting with a letter, and none of {}", RESERVED.join(", "));
         problems.push(Problem::new("pipeline::bad_name", id.span, message).hint(hint));
     }
 }
@@ -222,7 +222,11 @@ impl Checker<'_> {
                     node.id.value,
                     expected.join(" or "),
                 );
-                problems.push(Problem::new("pipeline::input_type", input.from.span, message));
+                problems.push(
+                    Problem::new("pipeline::input_type", input.from.span, message)
+                        .label(format!("{found}, not {}", expected.join(" or ")))
+                        .hint(self.offers(node, port)),
+                );
             }
         }
         for port in descriptor.inputs.iter().filter(|port| port.required) {
@@ -230,11 +234,28 @@ impl Checker<'_> {
                 let message = format!("node `{}` lacks the input `{}` ({})", node.id.value, port.name, port.doc);
                 problems.push(
                     Problem::new("pipeline::missing_input", node.id.span, message)
-                        .hint(format!("add `inputs: {{{}: node.output}}`", port.name)),
+                        .label(format!("`{}` is not connected", port.name))
+                        .hint(self.offers(node, port)),
                 );
             }
         }
         edges
+    }
+
+    /// What could be connected to an input: every source and output of another node that has its type.
+    fn offers(&self, to: &NodeFile, port: &InputPort) -> String {
+        let sources = self.names.sources.iter().filter(|(_, kind)| port.types.contains(kind));
+        let mut found: Vec<String> = sources.map(|(name, _)| format!("sources.{name}")).collect();
+        for node in self.file.nodes.iter().filter(|node| node.id.value != to.id.value) {
+            let outputs = self.names.kinds.get(&node.id.value).map_or(&[][..], |kind| kind.descriptor().outputs);
+            let fitting = outputs.iter().filter(|output| port.types.contains(&output.kind));
+            found.extend(fitting.map(|output| format!("{}.{}", node.id.value, output.name)));
+        }
+        match found.as_slice() {
+            [] => "no source and no other node here has that type: add one".to_owned(),
+            [only] => format!("write `{}: {only}` in its `inputs`", port.name),
+            several => format!("of that type: {}", several.join(", ")),
+        }
     }
 
     fn origin(&self, input: &InputFile, problems: &mut Vec<Problem>) -> Option<(Origin, ArtifactType)> {
@@ -257,9 +278,13 @@ impl Checker<'_> {
                         return Some((origin, output.kind));
                     }
                     None => report(
-                        Problem::new("pipeline::unknown_output", from.span, format!("node `{node}` has no output `{port}`"))
-                            .label("unknown output")
-                            .suggest(port, kind.descriptor().outputs.iter().map(|output| output.name)),
+                        Problem::new(
+                            "pipeline::unknown_output",
+                            from.span,
+                            format!("node `{node}` has no output `{port}`"),
+                        )
+                        .label("unknown output")
+                        .suggest(port, kind.descriptor().outputs.iter().map(|output| output.name)),
                     ),
                 },
                 None => report(self.unknown_node(node, from.span)),
@@ -355,9 +380,7 @@ impl Checker<'_> {
                         .suggest(value, descriptor.values.iter().map(|port| port.name))),
                 }
             }
-            Reference::Status(node) | Reference::Value { node, .. } => {
-                Err(self.unknown_node(node, Span::default()))
-            }
+            Reference::Status(node) | Reference::Value { node, .. } => Err(self.unknown_node(node, Span::default())),
         }
     }
 
@@ -392,11 +415,12 @@ impl Checker<'_> {
 fn config_problem(node: &NodeFile, error: &ConfigError) -> Problem {
     let mut place = &node.with;
     let mut key_span = node.with.span;
+    let mut last_key = "";
     for step in &error.path {
         let next = match (step, &place.value) {
             (PathStep::Key(name), Yaml::Map(fields)) => {
                 fields.iter().find(|(key, _)| key.value == *name).map(|(key, value)| {
-                    key_span = key.span;
+                    (key_span, last_key) = (key.span, name.as_str());
                     value
                 })
             }
@@ -409,15 +433,12 @@ fn config_problem(node: &NodeFile, error: &ConfigError) -> Problem {
         }
     }
     let what = format!("node `{}` ({})", node.id.value, node.kind.value);
-    if let Some((unknown, known)) = &error.unknown {
-        let span = key_of(place, unknown).or_else(|| (key_span != node.with.span).then_some(key_span));
-        return Problem::new(
-            "pipeline::unknown_key",
-            span.unwrap_or(place.span),
-            format!("{what} has no setting `{unknown}`"),
-        )
-        .label("unknown setting")
-        .suggest(unknown, known.iter().map(String::as_str));
+    if let Some((unknown, known)) = &error.unknown
+        && let Some(span) = key_of(place, unknown).or_else(|| (last_key == unknown).then_some(key_span))
+    {
+        return Problem::new("pipeline::unknown_key", span, format!("{what} has no setting `{unknown}`"))
+            .label("unknown setting")
+            .suggest(unknown, known.iter().map(String::as_str));
     }
     let path: Vec<String> = error
         .path
@@ -428,8 +449,47 @@ fn config_problem(node: &NodeFile, error: &ConfigError) -> Problem {
         })
         .collect();
     let at = if path.is_empty() { String::new() } else { format!(" `{}`:", path.join(".")) };
-    let span = if matches!(place.value, Yaml::Map(_)) { key_span } else { place.span };
-    Problem::new("pipeline::config", span, format!("{what},{at} {}", error.message))
+    let broad = if matches!(place.value, Yaml::Map(_)) { key_span } else { place.span };
+    let span = culprit(place, error).unwrap_or(broad);
+    let problem = Problem::new("pipeline::config", span, format!("{what},{at} {}", error.message));
+    match &error.unknown {
+        Some((unknown, known)) => problem.label("unknown value").suggest(unknown, known.iter().map(String::as_str)),
+        None => match type_hint(&error.message) {
+            Some(hint) => problem.hint(hint),
+            None => problem,
+        },
+    }
+}
+
+/// The value below a place that a refusal is about. A part of a config that is checked by its own rules (a model's
+/// parameters) has no path into it: its words name the setting, or quote the value.
+fn culprit(place: &Located<Yaml>, error: &ConfigError) -> Option<Span> {
+    let unknown = error.unknown.as_ref().map(|(unknown, _)| unknown.as_str());
+    let is_named = |key: &str| unknown.is_none() && error.message.contains(&format!("parameter `{key}`"));
+    let is_quoted = |text: &str| unknown == Some(text) || error.message.ends_with(&format!("the text `{text}`"));
+    match &place.value {
+        Yaml::Text(text) if is_quoted(text) => Some(place.span),
+        Yaml::Map(fields) => {
+            let named = fields.iter().find(|(key, _)| is_named(&key.value)).map(|(_, value)| value.span);
+            named.or_else(|| fields.iter().find_map(|(_, value)| culprit(value, error)))
+        }
+        Yaml::List(items) => items.iter().find_map(|item| culprit(item, error)),
+        _ => None,
+    }
+}
+
+/// The edit that gives a value of the wrong type the right one.
+fn type_hint(message: &str) -> Option<String> {
+    let (expected, found) = message.split_once("expected ")?.1.rsplit_once(", found ")?;
+    let text = found.strip_prefix("the text ").map(|text| text.trim_matches('`'));
+    match (expected, text, found.strip_prefix("the number ")) {
+        ("a whole number of at least 0" | "a whole number" | "a number", Some(_), _) => {
+            Some("write a number without quotes, or a reference like `${params.NAME}`".to_owned())
+        }
+        ("text", _, Some(number)) => Some(format!("quote it: \"{number}\"")),
+        ("a list", Some(text), _) => Some(format!("write it as a list: [{text}]")),
+        _ => None,
+    }
 }
 
 fn key_of(tree: &Located<Yaml>, name: &str) -> Option<Span> {

@@ -172,9 +172,7 @@ fn truth(expression: &Expression, lookup: &dyn Fn(&Reference) -> Known) -> Resul
         ExpressionKind::Not(inner) => truth(inner, lookup).map(|value| !value),
         ExpressionKind::And(a, b) => either(truth(a, lookup), truth(b, lookup), false),
         ExpressionKind::Or(a, b) => either(truth(a, lookup), truth(b, lookup), true),
-        ExpressionKind::Compare(comparison, a, b) => {
-            Ok(compare(*comparison, &value(a, lookup)?, &value(b, lookup)?))
-        }
+        ExpressionKind::Compare(comparison, a, b) => Ok(compare(*comparison, &value(a, lookup)?, &value(b, lookup)?)),
         ExpressionKind::In(item, list) => {
             let item = value(item, lookup)?;
             let ExpressionKind::List(items) = &list.node else { return Ok(false) };

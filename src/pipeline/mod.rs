@@ -53,6 +53,8 @@ pub struct Pipeline {
     pub params: BTreeMap<String, Value>,
     /// What is read from outside.
     pub sources: BTreeMap<String, Source>,
+    /// Where each source is declared: it is read later, and may then turn out to be missing.
+    pub source_spans: BTreeMap<String, Span>,
     /// Nodes, each after all those it depends on.
     pub nodes: Vec<Node>,
 }

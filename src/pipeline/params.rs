@@ -84,12 +84,12 @@ impl ParamType {
     /// Accepts a value that has this type.
     pub(super) fn accept(&self, value: &Value) -> bool {
         match (self, value) {
-            (Self::Int { min, max }, Value::Number(number)) => number
-                .as_i64()
-                .is_some_and(|x| min.is_none_or(|min| x >= min) && max.is_none_or(|max| x <= max)),
-            (Self::Float { min, max }, Value::Number(number)) => number
-                .as_f64()
-                .is_some_and(|x| min.is_none_or(|min| x >= min) && max.is_none_or(|max| x <= max)),
+            (Self::Int { min, max }, Value::Number(number)) => {
+                number.as_i64().is_some_and(|x| min.is_none_or(|min| x >= min) && max.is_none_or(|max| x <= max))
+            }
+            (Self::Float { min, max }, Value::Number(number)) => {
+                number.as_f64().is_some_and(|x| min.is_none_or(|min| x >= min) && max.is_none_or(|max| x <= max))
+            }
             (Self::Bool, Value::Bool(_)) | (Self::String, Value::String(_)) => true,
             (Self::Enum(words), Value::String(word)) => words.contains(word),
             (Self::List, Value::Array(items)) => items.iter().all(Value::is_string),
@@ -115,6 +115,15 @@ impl ParamType {
     }
 }
 
+/// A param's value as a caller would write it after `--set NAME=`.
+pub(super) fn as_text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().map(as_text).collect::<Vec<_>>().join(","),
+        other => other.to_string(),
+    }
+}
+
 /// A param's value in a condition; lists have none.
 pub(super) fn scalar(value: &Value) -> Option<Scalar> {
     serde_json::from_value(value.clone()).ok()
@@ -124,8 +133,9 @@ pub(super) fn scalar(value: &Value) -> Option<Scalar> {
 pub(super) fn declare(name: &Located<String>, declaration: &Located<Yaml>) -> Result<Param, Problem> {
     let Yaml::Map(fields) = &declaration.value else {
         let message = format!("param `{}`: expected a mapping, found {}", name.value, declaration.value.describe());
-        return Err(Problem::new("pipeline::bad_param", declaration.span, message)
-            .hint("write it as {type: int, default: 50}"));
+        return Err(
+            Problem::new("pipeline::bad_param", declaration.span, message).hint("write it as {type: int, default: 50}")
+        );
     };
     const KNOWN: [&str; 6] = ["type", "default", "min", "max", "values", "items"];
     for (key, _) in fields {
@@ -145,7 +155,9 @@ pub(super) fn declare(name: &Located<String>, declaration: &Located<Yaml>) -> Re
         return Ok(Param { kind, value });
     }
     let message = format!("param `{}`: expected {kind}, found {}", name.value, default.value.describe());
-    Err(Problem::new("pipeline::bad_param", default.span, message).label("this default"))
+    Err(Problem::new("pipeline::bad_param", default.span, message)
+        .label("this default")
+        .hint("choose a default that the declaration allows, or declare another type or range"))
 }
 
 fn param_type<'a>(
@@ -159,14 +171,12 @@ fn param_type<'a>(
     let bound = |wanted: &str| field(wanted).map(|value| value.value.to_json());
     let (min, max) = (bound("min"), bound("max"));
     Ok(match kind.as_str() {
-        "int" => ParamType::Int {
-            min: min.as_ref().and_then(Value::as_i64),
-            max: max.as_ref().and_then(Value::as_i64),
-        },
-        "float" => ParamType::Float {
-            min: min.as_ref().and_then(Value::as_f64),
-            max: max.as_ref().and_then(Value::as_f64),
-        },
+        "int" => {
+            ParamType::Int { min: min.as_ref().and_then(Value::as_i64), max: max.as_ref().and_then(Value::as_i64) }
+        }
+        "float" => {
+            ParamType::Float { min: min.as_ref().and_then(Value::as_f64), max: max.as_ref().and_then(Value::as_f64) }
+        }
         "bool" => ParamType::Bool,
         "string" => ParamType::String,
         "list" => ParamType::List,

@@ -78,8 +78,10 @@ impl Scope<'_> {
             },
             Some(("run", "as_of")) => Ok(Value::String(self.as_of.to_string())),
             Some(("matrix" | "env", _)) => Err(super::not_built(span, &format!("${{{name}}}"))),
-            _ => Err(undefined(format!("`${{{name}}}` refers to nothing"))
-                .hint("known: ${params.NAME} and ${run.as_of}")),
+            _ => {
+                Err(undefined(format!("`${{{name}}}` refers to nothing"))
+                    .hint("known: ${params.NAME} and ${run.as_of}"))
+            }
         }
     }
 }
@@ -117,7 +119,10 @@ mod tests {
     #[test]
     fn what_is_undefined_is_an_error() {
         assert_eq!(fill("${params.trial}"), Err("`${params.trial}`: no param `trial` is declared".to_owned()));
-        assert_eq!(fill("x ${params.symbols}"), Err("`${params.symbols}` is a list and cannot stand inside a text".to_owned()));
+        assert_eq!(
+            fill("x ${params.symbols}"),
+            Err("`${params.symbols}` is a list and cannot stand inside a text".to_owned())
+        );
         assert_eq!(fill("${now}"), Err("`${now}` refers to nothing".to_owned()));
         assert!(fill("a ${params.trials").is_err());
     }

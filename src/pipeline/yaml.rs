@@ -72,8 +72,14 @@ pub fn parse(text: &str) -> Result<Located<Yaml>, Vec<Problem>> {
     let root: Spanned<Node> = serde_saphyr::from_str_with_options(text, options).map_err(|error| {
         let span = error.location().map_or(whole, |place| span_of(&place, text));
         let message = error.to_string();
-        let first_line = message.lines().next().unwrap_or_default().to_owned();
-        vec![Problem::new("pipeline::yaml", span, format!("this is not valid YAML: {first_line}"))]
+        let first_line = message.lines().next().unwrap_or_default();
+        // the place is shown with the problem
+        let what = first_line.rsplit_once(" at line ").map_or(first_line, |(what, _)| what);
+        vec![
+            Problem::new("pipeline::yaml", span, format!("this is not valid YAML: {what}"))
+                .label("the reader stopped here")
+                .hint("look here and just above for a bracket or quote that is not closed, or a wrong indent"),
+        ]
     })?;
     let mut problems = Vec::new();
     let tree = place(root, text, &mut problems);
@@ -197,11 +203,27 @@ fn place_fields(
 
 fn span_of(location: &Location, text: &str) -> Span {
     let span = location.span();
-    let start = usize::try_from(span.byte_offset().unwrap_or(0)).unwrap_or(0).min(text.len());
+    // a place where the text stopped being YAML comes without an offset
+    let start = span.byte_offset().and_then(|offset| usize::try_from(offset).ok());
+    let start = start.unwrap_or_else(|| offset_of(location.line(), location.column(), text)).min(text.len());
     let len = usize::try_from(span.byte_len().unwrap_or(0)).unwrap_or(0);
     // a mapping or a list has no end of its own: its first line stands for it
     let line = text[start..].find('\n').unwrap_or(text.len() - start);
     Span { start, len: if len == 0 { line.max(1) } else { len.min(line.max(1)) } }
+}
+
+/// The byte of a line and a column, both from 1 and in characters.
+fn offset_of(line: u64, column: u64, text: &str) -> usize {
+    let from_one = |count: u64| usize::try_from(count).unwrap_or(usize::MAX).saturating_sub(1);
+    let mut before = 0;
+    for (number, content) in text.split_inclusive('\n').enumerate() {
+        if number == from_one(line) {
+            let inside = content.char_indices().nth(from_one(column)).map_or(content.trim_end().len(), |(at, _)| at);
+            return before + inside;
+        }
+        before += content.len();
+    }
+    text.len()
 }
 
 #[cfg(test)]
@@ -238,6 +260,7 @@ mod tests {
         let problems = parse("a: [1, 2\nb: 3\n").unwrap_err();
         assert_eq!(problems.len(), 1);
         assert!(problems[0].message.starts_with("this is not valid YAML"), "{problems:?}");
+        assert_eq!(problems[0].span.start, "a: [1, 2\nb".len(), "{problems:?}");
     }
 
     #[test]

@@ -129,9 +129,7 @@ fn known(pipeline: &Pipeline, states: &BTreeMap<String, NodeState>, reference: &
         },
         Reference::Value { node, value } => match states.get(node) {
             None | Some(NodeState::Pending) => Known::Pending(node.clone()),
-            Some(NodeState::Done { values, .. }) => {
-                Known::Value(values.get(value).cloned().unwrap_or(Scalar::Null))
-            }
+            Some(NodeState::Done { values, .. }) => Known::Value(values.get(value).cloned().unwrap_or(Scalar::Null)),
             Some(_) => Known::Absent(node.clone()),
         },
     }

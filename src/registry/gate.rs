@@ -502,8 +502,9 @@ fn guardrail_checks(input: &GateInput, policy: &GatePolicy, auc: &HacEstimate, f
     if guardrails.expectancy_not_worse && !input.r.is_empty() {
         checks.push(expectancy_check(input, guardrails.threshold));
     }
-    let trading_matters =
-        guardrails.max_sharpe_drop.is_some() || guardrails.max_drawdown_rise.is_some() || guardrails.min_trades.is_some();
+    let trading_matters = guardrails.max_sharpe_drop.is_some()
+        || guardrails.max_drawdown_rise.is_some()
+        || guardrails.min_trades.is_some();
     match &input.trading {
         Some(trading) => checks.extend(trading_checks(trading, guardrails)),
         // a backtest that could not be made is no reason to look away

@@ -161,9 +161,9 @@ impl History {
 
     /// The promotion that a decision led to.
     pub fn promotion(&self, deploy_id: Digest) -> Option<&Entry> {
-        self.entries.iter().find(
-            |entry| matches!(&entry.action, EntryAction::Promote { deploy_id: found, .. } if *found == deploy_id),
-        )
+        self.entries
+            .iter()
+            .find(|entry| matches!(&entry.action, EntryAction::Promote { deploy_id: found, .. } if *found == deploy_id))
     }
 
     fn promotion_in(&self, alias: &str, slot: u64) -> Option<Champion> {
@@ -381,12 +381,7 @@ pub(super) enum Step<T> {
 }
 
 /// The slot to go back to; `None` for no champion.
-fn rollback_target(
-    history: &History,
-    model: &str,
-    alias: &str,
-    to: RollbackTo,
-) -> Result<Option<u64>, RegistryError> {
+fn rollback_target(history: &History, model: &str, alias: &str, to: RollbackTo) -> Result<Option<u64>, RegistryError> {
     if let RollbackTo::Slot(slot) = to {
         if history.promotion_in(alias, slot).is_some() {
             return Ok(Some(slot));
@@ -406,11 +401,9 @@ fn rollback_target(
     let earlier = History { entries: before, last_object: None }.champion(alias);
     match earlier {
         Some(champion) => Ok(Some(champion.slot)),
-        None => Err(RegistryError::NothingBefore {
-            model: model.to_owned(),
-            alias: alias.to_owned(),
-            slot: current.slot,
-        }),
+        None => {
+            Err(RegistryError::NothingBefore { model: model.to_owned(), alias: alias.to_owned(), slot: current.slot })
+        }
     }
 }
 

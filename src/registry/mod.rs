@@ -13,4 +13,7 @@ pub mod gate;
 mod log;
 
 pub use client::{PromotionOutcome, PromotionRequest, RegistryClient};
-pub use log::{Champion, Entry, EntryAction, History, ModelVersion, Registry, RegistryError, RollbackTo, Stamp, Standing, is_valid_name};
+pub use log::{
+    Champion, Entry, EntryAction, History, ModelVersion, Registry, RegistryError, RollbackTo, Stamp, Standing,
+    is_valid_name,
+};

@@ -151,7 +151,8 @@ impl Storage {
     /// # Errors
     /// The store cannot be reached or refuses.
     pub async fn create(&self, name: &str, bytes: Bytes) -> Result<Created, StorageError> {
-        let store = self.durable.as_ref().filter(|_| name.starts_with(DURABLE) || name == FORMAT).unwrap_or(&self.store);
+        let store =
+            self.durable.as_ref().filter(|_| name.starts_with(DURABLE) || name == FORMAT).unwrap_or(&self.store);
         match store.put_opts(&self.path(name), PutPayload::from(bytes), PutMode::Create.into()).await {
             Ok(_) => Ok(Created::New),
             Err(object_store::Error::AlreadyExists { .. }) => Ok(Created::Exists),
@@ -191,12 +192,8 @@ impl Storage {
     pub async fn list(&self, below: &str) -> Result<Vec<String>, StorageError> {
         let prefix = self.path(below);
         let skip = if self.prefix.as_ref().is_empty() { 0 } else { self.prefix.as_ref().len() + 1 };
-        let listed: Vec<_> = self
-            .store
-            .list(Some(&prefix))
-            .try_collect()
-            .await
-            .map_err(|source| self.failed("list", below, source))?;
+        let listed: Vec<_> =
+            self.store.list(Some(&prefix)).try_collect().await.map_err(|source| self.failed("list", below, source))?;
         let mut names: Vec<String> =
             listed.iter().filter_map(|object| object.location.as_ref().get(skip..)).map(str::to_owned).collect();
         names.sort();

@@ -35,7 +35,12 @@ pub fn signals(strategy: &Strategy, bars: &Bars, cache: &IndicatorCache) -> Sign
 }
 
 /// Triggers and exits of one symbol, and the momentum of each trigger.
-fn symbol_signals(strategy: &Strategy, symbol: u32, series: &Series, cache: &IndicatorCache) -> (SymbolSignals, Vec<f64>) {
+fn symbol_signals(
+    strategy: &Strategy,
+    symbol: u32,
+    series: &Series,
+    cache: &IndicatorCache,
+) -> (SymbolSignals, Vec<f64>) {
     let file = strategy.file();
     let (eligibility, entry, exit) = (&file.eligibility, &file.entry, &file.exit);
     let column = |indicator| cache.get(symbol, series, indicator);

@@ -35,19 +35,33 @@ impl Strategy {
                 "exit_above_entry",
                 "`exit.exit_ma` is longer than `eligibility.trend_ma`: an entry may be left at once",
             ),
-            (risk.max_exposure > 1.0, "leverage", "`risk.max_exposure` is above 1: borrowed cash carries no interest here"),
+            (
+                risk.max_exposure > 1.0,
+                "leverage",
+                "`risk.max_exposure` is above 1: borrowed cash carries no interest here",
+            ),
             (
                 notional_at_risk < risk.max_exposure,
                 "idle_cash",
                 "`risk.max_positions` times `risk.max_position_notional` never reaches `risk.max_exposure`",
             ),
-            (risk.max_order_pct_adv.is_none(), "no_capacity_check", "`risk.max_order_pct_adv` is null: orders may exceed what trades"),
             (
-                file.costs.slippage_bps == 0.0 && file.costs.commission.bps == 0.0 && file.costs.commission.per_share == 0.0,
+                risk.max_order_pct_adv.is_none(),
+                "no_capacity_check",
+                "`risk.max_order_pct_adv` is null: orders may exceed what trades",
+            ),
+            (
+                file.costs.slippage_bps == 0.0
+                    && file.costs.commission.bps == 0.0
+                    && file.costs.commission.per_share == 0.0,
                 "free_trading",
                 "slippage and commission are 0",
             ),
-            (file.data.delisting_haircut == 0.0, "no_delisting_haircut", "`data.delisting_haircut` is 0: a delisted position keeps its last close"),
+            (
+                file.data.delisting_haircut == 0.0,
+                "no_delisting_haircut",
+                "`data.delisting_haircut` is 0: a delisted position keeps its last close",
+            ),
         ];
         checks
             .into_iter()

@@ -79,7 +79,9 @@ mod tests {
 
     #[test]
     fn an_unknown_path_is_refused_with_suggestions() {
-        let Err(StrategyError::UnknownParameter { suggestions, .. }) = with("exit.atr_mult", json!(1.0)) else { panic!() };
+        let Err(StrategyError::UnknownParameter { suggestions, .. }) = with("exit.atr_mult", json!(1.0)) else {
+            panic!()
+        };
         assert!(suggestions.contains(&"exit.hard_stop_atr_mult".to_owned()), "{suggestions:?}");
         for path in ["exit", "kind", "costs.commission", "", "exit/atr", "exit.atr.x"] {
             assert!(matches!(with(path, json!(1)), Err(StrategyError::UnknownParameter { .. })), "{path}");
@@ -88,8 +90,12 @@ mod tests {
 
     #[test]
     fn wrong_types_and_ranges_name_the_path() {
-        assert!(matches!(with("exit.atr", json!("ten")), Err(StrategyError::WrongType { path, .. }) if path == "exit.atr"));
-        assert!(matches!(with("exit.atr", json!(0)), Err(StrategyError::OutOfRange { path, .. }) if path == "exit.atr"));
+        assert!(
+            matches!(with("exit.atr", json!("ten")), Err(StrategyError::WrongType { path, .. }) if path == "exit.atr")
+        );
+        assert!(
+            matches!(with("exit.atr", json!(0)), Err(StrategyError::OutOfRange { path, .. }) if path == "exit.atr")
+        );
         let error = with("costs.commission.bps", json!(-1.0)).unwrap_err().to_string();
         assert!(error.contains("`costs.commission.bps`"), "{error}");
     }

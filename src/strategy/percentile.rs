@@ -31,8 +31,13 @@ pub(super) fn expanding_percentile(sessions: &[u32], values: &[f64]) -> Vec<f64>
 
 /// Position of each value among the distinct finite ones.
 fn dense_ranks(values: &[f64]) -> Vec<Option<usize>> {
-    let mut order: Vec<(f64, usize)> =
-        values.iter().copied().enumerate().filter(|(_, value)| !value.is_nan()).map(|(at, value)| (value, at)).collect();
+    let mut order: Vec<(f64, usize)> = values
+        .iter()
+        .copied()
+        .enumerate()
+        .filter(|(_, value)| !value.is_nan())
+        .map(|(at, value)| (value, at))
+        .collect();
     order.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
     let mut ranks = vec![None; values.len()];
     let mut rank = 0;

@@ -51,11 +51,9 @@ pub(super) fn within(
     expected: &'static str,
 ) -> Result<(), StrategyError> {
     match value.measure() {
-        Some(found) if !range.contains(&found) => Err(StrategyError::OutOfRange {
-            path: format!("{section}.{name}"),
-            expected,
-            found: found.to_string(),
-        }),
+        Some(found) if !range.contains(&found) => {
+            Err(StrategyError::OutOfRange { path: format!("{section}.{name}"), expected, found: found.to_string() })
+        }
         _ => Ok(()),
     }
 }

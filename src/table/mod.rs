@@ -166,7 +166,8 @@ impl Table {
         if self.schema == expected {
             return Ok(self);
         }
-        let found = if self.schema.is_empty() { "a table without a name".to_owned() } else { format!("`{}`", self.schema) };
+        let found =
+            if self.schema.is_empty() { "a table without a name".to_owned() } else { format!("`{}`", self.schema) };
         Err(TableError::Schema { expected: expected.to_owned(), found })
     }
 

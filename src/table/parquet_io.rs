@@ -104,9 +104,7 @@ fn data_type(values: &Values) -> DataType {
 
 fn to_array(values: &Values) -> ArrayRef {
     match values {
-        Values::Float(values) => {
-            Arc::new(values.iter().map(|&x| (!x.is_nan()).then_some(x)).collect::<Float64Array>())
-        }
+        Values::Float(values) => Arc::new(values.iter().map(|&x| (!x.is_nan()).then_some(x)).collect::<Float64Array>()),
         Values::Int(values) => Arc::new(Int64Array::from(values.clone())),
         Values::Text(values) => Arc::new(StringArray::from_iter_values(values)),
         Values::Bool(values) => Arc::new(BooleanArray::from(values.clone())),

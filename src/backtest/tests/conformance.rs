@@ -3,14 +3,20 @@
 use crate::backtest::*;
 use crate::base::CancelToken;
 use crate::market::{Bars, Series};
-use crate::strategy::{Candidate, Commission, CostRules, DataRules, RiskRules, Side, Signals, Size, StopTrigger, SymbolSignals};
+use crate::strategy::{
+    Candidate, Commission, CostRules, DataRules, RiskRules, Side, Signals, Size, StopTrigger, SymbolSignals,
+};
 
 type Ohlc = [f64; 4];
 
 pub(super) fn free() -> PortfolioRules {
     PortfolioRules {
         risk: RiskRules { max_position_notional: 100.0, max_order_pct_adv: None, ..RiskRules::default() },
-        costs: CostRules { slippage_bps: 0.0, stop_slippage_bps: 0.0, commission: Commission { bps: 0.0, ..Commission::default() } },
+        costs: CostRules {
+            slippage_bps: 0.0,
+            stop_slippage_bps: 0.0,
+            commission: Commission { bps: 0.0, ..Commission::default() },
+        },
         data: DataRules::default(),
         ..PortfolioRules::default()
     }
@@ -106,14 +112,19 @@ fn the_stop_comes_before_the_target_of_the_same_bar() {
 #[test]
 fn a_stop_on_the_close_fills_at_the_next_open() {
     let rules = PortfolioRules { stop_trigger: StopTrigger::Close, ..free() };
-    let backtest = one(&[ENTRY, [99.0, 99.0, 90.0, 96.0], [96.0, 96.0, 94.0, 95.0], [93.0, 99.0, 93.0, 99.0]], &rules, |_| ());
+    let backtest =
+        one(&[ENTRY, [99.0, 99.0, 90.0, 96.0], [96.0, 96.0, 94.0, 95.0], [93.0, 99.0, 93.0, 99.0]], &rules, |_| ());
     assert_eq!(exit_of(&backtest), (93.0, 4));
 }
 
 #[test]
 fn costs_are_adverse_on_both_sides() {
     let mut rules = free();
-    rules.costs = CostRules { slippage_bps: 100.0, stop_slippage_bps: 100.0, commission: Commission { bps: 0.0, per_share: 0.1, min: 2.0 } };
+    rules.costs = CostRules {
+        slippage_bps: 100.0,
+        stop_slippage_bps: 100.0,
+        commission: Commission { bps: 0.0, per_share: 0.1, min: 2.0 },
+    };
     let trade = one(&[ENTRY, [99.0, 99.0, 94.0, 96.0]], &rules, |_| ()).trades.remove(0);
     assert_eq!((trade.entry_price, trade.commission), (101.0, 4.0));
     assert!((trade.exit_price - 95.0 * 0.98).abs() < 1e-12);

@@ -34,10 +34,21 @@ fn bars_of(symbol: &str) -> Bars {
 }
 
 /// Signals of one symbol: `entry` gives the candidate of a row, `exit` the flag, from the first row of the warm-up on.
-fn signals(bars: &Bars, start: usize, entry: impl Fn(usize) -> Option<Candidate>, exit: impl Fn(usize) -> bool) -> Signals {
+fn signals(
+    bars: &Bars,
+    start: usize,
+    entry: impl Fn(usize) -> Option<Candidate>,
+    exit: impl Fn(usize) -> bool,
+) -> Signals {
     let rows = start..bars.series[0].len();
     let exit_long = (0..rows.end).map(|row| row >= start && exit(row)).collect();
-    Signals { symbols: vec![SymbolSignals { candidates: rows.filter_map(entry).collect(), exit_long, exit_short: Vec::new() }] }
+    Signals {
+        symbols: vec![SymbolSignals {
+            candidates: rows.filter_map(entry).collect(),
+            exit_long,
+            exit_short: Vec::new(),
+        }],
+    }
 }
 
 /// The first bar on which backtesting.py asks the strategy.
@@ -67,8 +78,11 @@ fn case_signals(case: &Value, bars: &Bars) -> Signals {
             let start = start_of(&[&channel, &range, &trend, &exit]);
             let entry = |row: usize| {
                 let stop = close[row] - number("k", 2.5) * range[row];
-                (close[row] > channel[row] && close[row] > trend[row])
-                    .then(|| Candidate { stop: Some(stop), size: units, ..at(row) })
+                (close[row] > channel[row] && close[row] > trend[row]).then(|| Candidate {
+                    stop: Some(stop),
+                    size: units,
+                    ..at(row)
+                })
             };
             signals(bars, start, entry, |row| close[row] < exit[row])
         }
@@ -110,7 +124,8 @@ fn backtesting_py_is_reproduced_trade_for_trade() {
         rules.risk.initial_equity = case["cash"].as_f64().unwrap();
         rules.costs.commission.bps = case["commission"].as_f64().unwrap() * 1e4;
         let sessions = bars.sessions.len() as u32;
-        let found = simulate(&bars, &case_signals(case, &bars), &rules, 0..sessions, None, &CancelToken::new()).unwrap();
+        let found =
+            simulate(&bars, &case_signals(case, &bars), &rules, 0..sessions, None, &CancelToken::new()).unwrap();
         let rows = blocks_of(&trades.symbols, name);
         let all = |column: &str| trades.slice(column, &rows);
         // An open at or below the stop is bought there and sold again inside the bar; here it is no entry. Each such trade
@@ -143,7 +158,11 @@ fn backtesting_py_is_reproduced_trade_for_trade() {
         }
         if let Some(open) = found.open_at_end.first() {
             let at = kept.len() - 1;
-            assert_eq!((f64::from(open.entry_row), open.quantity), (column("entry_bar")[at], column("size")[at]), "{name}");
+            assert_eq!(
+                (f64::from(open.entry_row), open.quantity),
+                (column("entry_bar")[at], column("size")[at]),
+                "{name}"
+            );
             assert_eq!(column("exit_bar")[at], f64::from(sessions - 1), "{name}");
         }
         let expected = equity.slice("equity", &blocks_of(&equity.symbols, name));
@@ -165,13 +184,15 @@ fn vectorbt_next_open_fills_give_its_equity() {
         let (fast, slow) = (average("fast"), average("slow"));
         let crosses = |a: &[f64], b: &[f64], row: usize| a[row] > b[row] && a[row - 1] <= b[row - 1];
         let entry = |row: usize| {
-            crosses(&fast, &slow, row).then(|| Candidate { size: Size::AllCash, ..Candidate::at(row as u32, row as u32) })
+            crosses(&fast, &slow, row)
+                .then(|| Candidate { size: Size::AllCash, ..Candidate::at(row as u32, row as u32) })
         };
         let signals = signals(&bars, 1, entry, |row| crosses(&slow, &fast, row));
         let mut rules = free();
         (rules.risk.initial_equity, rules.risk.fractional) = (10_000.0, true);
         rules.costs.commission.bps = case["fee"].as_f64().unwrap() * 1e4;
-        let found = simulate(&bars, &signals, &rules, 0..bars.sessions.len() as u32, None, &CancelToken::new()).unwrap();
+        let found =
+            simulate(&bars, &signals, &rules, 0..bars.sessions.len() as u32, None, &CancelToken::new()).unwrap();
         let number = |name: &str| case[name].as_f64().unwrap();
         assert_eq!(found.trades.len() as f64, number("closed"));
         assert_eq!((found.trades.len() + found.open_at_end.len()) as f64, number("n_trades"));

@@ -193,5 +193,7 @@ fn fifty_trials() {
             candidates += found.candidates.len();
         }
     });
-    println!("50 trials, one thread: signals {signalling:?}, simulation {simulating:?}, {candidates} candidates, {trades} trades");
+    println!(
+        "50 trials, one thread: signals {signalling:?}, simulation {simulating:?}, {candidates} candidates, {trades} trades"
+    );
 }

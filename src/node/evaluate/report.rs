@@ -97,7 +97,10 @@ fn comparison(text: &mut String, evaluation: &Evaluation) {
     if evaluation.comparison.is_empty() {
         return;
     }
-    let _ = writeln!(text, "## Candidate against champion\n\n| improvement of | estimate | 90 % interval | p |\n|---|---|---|---|");
+    let _ = writeln!(
+        text,
+        "## Candidate against champion\n\n| improvement of | estimate | 90 % interval | p |\n|---|---|---|---|"
+    );
     for (metric, test) in &evaluation.comparison {
         let _ = writeln!(
             text,
@@ -113,8 +116,12 @@ fn comparison(text: &mut String, evaluation: &Evaluation) {
 
 fn expectancy(text: &mut String, evaluation: &Evaluation) {
     let _ = writeln!(text, "## Outcome of the signals\n\n| signals | count | mean R |\n|---|---|---|");
-    let names =
-        [("all", "all"), ("executed", "traded by the portfolio"), ("kept_by_candidate", "kept by the candidate"), ("kept_by_champion", "kept by the champion")];
+    let names = [
+        ("all", "all"),
+        ("executed", "traded by the portfolio"),
+        ("kept_by_candidate", "kept by the candidate"),
+        ("kept_by_champion", "kept by the champion"),
+    ];
     for (key, name) in names {
         if let Some(Expectancy { signals, mean_r, interval }) = evaluation.expectancy.get(key) {
             let _ = writeln!(text, "| {name} | {signals} | {} |", with_range(*mean_r, *interval));
@@ -152,10 +159,7 @@ fn backtest(text: &mut String, evaluation: &Evaluation) {
         let _ = writeln!(text, "| {name} | {} | {with} |", pick(&uplift.without_model));
     }
     let difference = with_range(uplift.sharpe_difference, uplift.sharpe_difference_interval);
-    let _ = writeln!(
-        text,
-        "\nSharpe with the model less without: {difference}, both sides resampled together.\n"
-    );
+    let _ = writeln!(text, "\nSharpe with the model less without: {difference}, both sides resampled together.\n");
     if let Some(reason) = &uplift.refused {
         let _ = writeln!(text, "The backtest with the model was not possible: {reason}.\n");
     }

@@ -132,7 +132,8 @@ fn keep_evaluated(found: &mut Signals, rows: &Evaluated, bars: &Bars) {
 }
 
 fn probabilities(rows: &Evaluated, bars: &Bars) -> BTreeMap<(u32, u32), f64> {
-    let symbol: BTreeMap<&str, u32> = (0_u32..).zip(&bars.series).map(|(at, series)| (series.symbol.as_str(), at)).collect();
+    let symbol: BTreeMap<&str, u32> =
+        (0_u32..).zip(&bars.series).map(|(at, series)| (series.symbol.as_str(), at)).collect();
     let place = |at: usize| {
         let session = bars.sessions.binary_search(&rows.ts[at]).ok()?;
         Some(((*symbol.get(rows.symbol[at].as_str())?, session as u32), rows.candidate[at]))

@@ -106,7 +106,10 @@ impl<'a> Objective<'a> {
         let defined = validation.windows.iter().flatten().count();
         if 2 * defined < validation.windows.len() {
             let metric = self.config.metric.name();
-            return Evaluation::failed(format!("{metric} is undefined in {} folds", validation.windows.len() - defined));
+            return Evaluation::failed(format!(
+                "{metric} is undefined in {} folds",
+                validation.windows.len() - defined
+            ));
         }
         let evaluation = Evaluation {
             value: validation.value,

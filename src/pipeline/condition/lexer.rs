@@ -34,7 +34,8 @@ pub(super) fn tokens(text: &str) -> Result<Vec<(Token, Span)>, Problem> {
         } else if let Some(symbol) = SYMBOLS.iter().find(|symbol| text[at..].starts_with(**symbol)) {
             (Token::Symbol(symbol), symbol.len())
         } else {
-            let hint = if first == '=' { "equality is written `==`" } else { "known: == != < <= > >= in && || ! ( ) [ ]" };
+            let hint =
+                if first == '=' { "equality is written `==`" } else { "known: == != < <= > >= in && || ! ( ) [ ]" };
             return Err(syntax(at, first.len_utf8(), format!("unexpected `{first}` in a condition")).hint(hint));
         };
         found.push((token, Span { start: at, len }));
@@ -49,9 +50,9 @@ pub(super) fn syntax(start: usize, len: usize, message: String) -> Problem {
 
 fn quoted(text: &str, at: usize, quote: char) -> Result<(Token, usize), Problem> {
     let body = &text[at + 1..];
-    let end = body.find(quote).ok_or_else(|| {
-        syntax(at, text.len() - at, format!("this text is never closed: expected another {quote}"))
-    })?;
+    let end = body
+        .find(quote)
+        .ok_or_else(|| syntax(at, text.len() - at, format!("this text is never closed: expected another {quote}")))?;
     Ok((Token::Literal(Scalar::text(&body[..end])), end + 2))
 }
 

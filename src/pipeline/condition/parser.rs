@@ -99,9 +99,7 @@ impl Parser {
                 self.depth -= 1;
                 list
             }
-            Token::Symbol(symbol) => {
-                Err(syntax(span.start, span.len, format!("expected a value, found `{symbol}`")))
-            }
+            Token::Symbol(symbol) => Err(syntax(span.start, span.len, format!("expected a value, found `{symbol}`"))),
         }
     }
 

@@ -25,6 +25,7 @@ impl ConditionType {
             Self::Bool => "true or false".to_owned(),
             Self::Number => "a number".to_owned(),
             Self::Text => "text".to_owned(),
+            Self::Word(words) if words.len() == 1 => format!("the word {}", quoted(words)),
             Self::Word(words) => format!("one of {}", quoted(words)),
             Self::List(_) => "a list".to_owned(),
         }
@@ -115,9 +116,8 @@ impl Checker<'_> {
         let (Some(left), Some(right)) = (self.infer(a), self.infer(b)) else { return };
         let ordered = !matches!(comparison, Comparison::Equal | Comparison::NotEqual);
         if ordered && !(left == ConditionType::Number && right == ConditionType::Number) {
-            let message =
-                format!("only numbers have an order, found {} and {}", left.describe(), right.describe());
-            self.report(whole, message);
+            let message = format!("only numbers have an order, found {} and {}", left.describe(), right.describe());
+            self.report(whole, message).hint = Some("compare two numbers, or use `==`, `!=` or `in`".to_owned());
         } else {
             self.comparable(a, &left, b, &right);
         }
@@ -142,14 +142,10 @@ impl Checker<'_> {
         match (left, right) {
             (Word(words), Word(others)) if !words.iter().any(|word| others.contains(word)) => {
                 // the literal is the side that was misspelt
-                let (at, found, known) = if matches!(b.node, ExpressionKind::Literal(_)) {
-                    (b, others, words)
-                } else {
-                    (a, words, others)
-                };
+                let (at, found, known) =
+                    if matches!(b.node, ExpressionKind::Literal(_)) { (b, others, words) } else { (a, words, others) };
                 let (found, known) = (found.clone(), known.clone());
-                let problem =
-                    self.report(at, format!("expected one of {}, found {}", quoted(&known), quoted(&found)));
+                let problem = self.report(at, format!("expected one of {}, found {}", quoted(&known), quoted(&found)));
                 if let [single] = found.as_slice() {
                     let suggested = problem.clone().suggest(single, known.iter().map(String::as_str));
                     *problem = suggested;
@@ -159,7 +155,8 @@ impl Checker<'_> {
             (left, right) if left == right => {}
             (left, right) => {
                 let message = format!("cannot compare {} with {}", left.describe(), right.describe());
-                self.report(b, message);
+                self.report(b, message).hint =
+                    Some("compare values of one kind: words in quotes, numbers and true or false without".to_owned());
             }
         }
     }

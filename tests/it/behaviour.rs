@@ -1,0 +1,11 @@
+//! Reuse, resume, damage, deployment and exit codes, end to end.
+
+mod command_line;
+mod damage;
+mod deploying;
+mod outcomes;
+mod resuming;
+mod reuse;
+
+const SYNTHETIC: &str = "pipelines/synthetic.yaml";
+const WEEKLY: &str = "pipelines/weekly.yaml";
