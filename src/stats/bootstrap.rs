@@ -334,7 +334,7 @@ mod tests {
             let circular = circular_block_indices(n, block, &mut stream);
             prop_assert_eq!((stationary.len(), circular.len()), (n, n));
             prop_assert!(stationary.iter().chain(&circular).all(|row| *row < n));
-            let within_block = |position: usize| position % block.max(1) != 0;
+            let within_block = |position: usize| !position.is_multiple_of(block.max(1));
             prop_assert!((1..n).filter(|at| within_block(*at)).all(|at| circular[at] == (circular[at - 1] + 1) % n));
         }
     }
