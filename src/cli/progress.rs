@@ -51,7 +51,9 @@ fn say(line: &str) {
 fn ended_line(record: &NodeRecord) -> String {
     let seconds = (record.ended.micros() - record.started.micros()) as f64 / 1e6;
     let time = if record.outcome == Outcome::Succeeded { format!(" ({seconds:.1} s)") } else { String::new() };
-    format!("{}: {}{time}: {}", record.node, outcome_word(record.outcome), result_of(record))
+    let result = result_of(record);
+    let colon = if result.is_empty() { "" } else { ": " };
+    format!("{}: {}{time}{colon}{result}", record.node, outcome_word(record.outcome))
 }
 
 async fn show_lines(events: &mut UnboundedReceiver<RunEvent>) {

@@ -108,6 +108,10 @@ impl Kind for DriftCheck {
         let signals = Signals::read(context.input("current")?)?;
         let Some(reference) = context.inputs.get("reference") else { return no_reference(&signals) };
         let model = StoredModel::read(reference)?;
+        let missing = signals.lacks(&model.schema.features);
+        if !missing.is_empty() {
+            return features_gone(&signals, &missing);
+        }
         let windows = match config.current {
             CurrentRows::SinceTraining => since_training(&model, &signals, config.window, context.as_of)?,
             CurrentRows::Newest => newest(&model, config.window, context.as_of),
@@ -239,15 +243,25 @@ fn overall(verdicts: [Verdict; 3]) -> Verdict {
 }
 
 fn no_reference(signals: &Signals) -> Result<NodeOutput, NodeError> {
-    let words = ["decision", "data", "prediction", "performance"].map(|name| (name, Scalar::text("no-reference")));
+    without_tests(signals, "no-reference", "no model was deployed before this data window")
+}
+
+/// The features that the model reads are gone: nothing can be compared, and the model cannot be used.
+fn features_gone(signals: &Signals, missing: &[&str]) -> Result<NodeOutput, NodeError> {
+    without_tests(signals, "drift", &format!("the signals no longer have {}", missing.join(", ")))
+}
+
+/// A decision that needs no test; every verdict is the same.
+fn without_tests(signals: &Signals, verdict: &str, reason: &str) -> Result<NodeOutput, NodeError> {
+    let words = ["decision", "data", "prediction", "performance"].map(|name| (name, Scalar::text(verdict)));
     let mut values: std::collections::BTreeMap<&'static str, Scalar> = words.into();
     values.insert("current_rows", Scalar::count(signals.len()));
     values.insert("reference_age", Scalar::Null);
-    let report = json!({"version": 1, "decision": "no-reference"});
+    let report = json!({"version": 1, "decision": verdict, "reason": reason, "performance": {"verdict": verdict}});
     Ok(NodeOutput {
         outputs: [("report", json_artifact(ArtifactType::Drift, &report)?)].into(),
         values,
-        summary: "no-reference: no model was deployed before this data window".to_owned(),
+        summary: format!("{verdict}: {reason}"),
     })
 }
 

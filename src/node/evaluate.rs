@@ -316,6 +316,10 @@ fn champion_scores(
     let mut scores: BTreeMap<String, f64> = record
         .map(|record| record.row.iter().cloned().zip(record.probability.iter().copied()).collect())
         .unwrap_or_default();
+    if !signals.lacks(&champion.schema.features).is_empty() {
+        // it cannot score these signals any more: its own record is all there is
+        return Ok(scores);
+    }
     let until = champion.manifest.trained_until.micros();
     let wanted: std::collections::BTreeSet<&String> = candidate.out_of_fold.row.iter().collect();
     let later: Vec<usize> =

@@ -99,11 +99,16 @@ impl Signals {
     pub(super) fn columns_of(&self, wanted: &[String]) -> Result<Vec<usize>, NodeError> {
         let index: BTreeMap<&str, usize> =
             self.features.iter().enumerate().map(|(at, name)| (name.as_str(), at)).collect();
-        let missing: Vec<&str> = wanted.iter().map(String::as_str).filter(|name| !index.contains_key(name)).collect();
+        let missing = self.lacks(wanted);
         if missing.is_empty() {
             return Ok(wanted.iter().map(|name| index[name.as_str()]).collect());
         }
         Err(NodeError::failed(format!("the signals lack features that the model needs: {}", missing.join(", "))))
+    }
+
+    /// Those of the wanted features that the signals do not have.
+    pub(super) fn lacks<'a>(&self, wanted: &'a [String]) -> Vec<&'a str> {
+        wanted.iter().map(String::as_str).filter(|name| !self.features.iter().any(|own| own == name)).collect()
     }
 }
 

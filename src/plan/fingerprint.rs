@@ -62,7 +62,7 @@ pub fn differences(before: &Value, now: &Value) -> Vec<String> {
     walk("", before, now, &mut found);
     if found.is_empty() {
         // same key, so the result was there once and is gone or damaged
-        found.push("its result is no longer in the store".to_owned());
+        found.push("its stored result is missing or was changed".to_owned());
     }
     found
 }
@@ -99,6 +99,6 @@ mod tests {
         let before = json!({"with": {"trials": 50, "seed": 1}, "inputs": {"bars": "a".repeat(64)}});
         let now = json!({"with": {"trials": 60, "seed": 1}, "inputs": {"bars": "b".repeat(64)}});
         assert_eq!(differences(&before, &now), ["inputs.bars: aaaaaaaaaaaa -> bbbbbbbbbbbb", "with.trials: 50 -> 60"]);
-        assert_eq!(differences(&now, &now), ["its result is no longer in the store"]);
+        assert_eq!(differences(&now, &now), ["its stored result is missing or was changed"]);
     }
 }

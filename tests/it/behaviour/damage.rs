@@ -75,7 +75,7 @@ fn plan_says_that_a_result_is_gone() {
     let first = bench.run(SYNTHETIC, &[]);
     std::fs::remove_file(bench.blob(&model_file(&first))).unwrap();
     let plan = bench.ok(&["plan", SYNTHETIC]);
-    assert!(plan.contains("its result is no longer in the store"), "{plan}");
+    assert!(plan.contains("its stored result is missing or was changed"), "{plan}");
 }
 
 #[test]
