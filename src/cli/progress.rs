@@ -48,12 +48,17 @@ fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
-fn ended_line(record: &NodeRecord) -> String {
+/// How a node ended, without its result: on a terminal the table that follows has it.
+fn ended_word(record: &NodeRecord) -> String {
     let seconds = (record.ended.micros() - record.started.micros()) as f64 / 1e6;
     let time = if record.outcome == Outcome::Succeeded { format!(" ({seconds:.1} s)") } else { String::new() };
+    format!("{}: {}{time}", record.node, outcome_word(record.outcome))
+}
+
+fn ended_line(record: &NodeRecord) -> String {
     let result = result_of(record);
     let colon = if result.is_empty() { "" } else { ": " };
-    format!("{}: {}{time}{colon}{result}", record.node, outcome_word(record.outcome))
+    format!("{}{colon}{result}", ended_word(record))
 }
 
 async fn show_lines(events: &mut UnboundedReceiver<RunEvent>) {
@@ -108,7 +113,7 @@ async fn show_bars(events: &mut UnboundedReceiver<RunEvent>) {
                 if let Some(bar) = running.remove(&record.node) {
                     bar.finish_and_clear();
                 }
-                let _ = all.println(ended_line(&record));
+                let _ = all.println(ended_word(&record));
             }
             RunEvent::Stopping { .. } => {
                 let _ = all.println("stopping: waiting for running nodes");

@@ -72,7 +72,7 @@ pub(super) fn run_report(report: &RunReport) -> String {
     let tried = |node: &&NodeRecord| node.outcome == Outcome::Skipped && node.fingerprint.is_some();
     let gave_up = report.nodes.iter().filter(tried).count();
     let mut text = String::new();
-    let _ = writeln!(text, "{} · as of {} · run {}\n", report.pipeline, report.as_of, short_id(&report.run));
+    let _ = writeln!(text, "\n{} · as of {} · run {}\n", report.pipeline, report.as_of, short_id(&report.run));
     let _ = writeln!(text, "{}\n", nodes_table(&report.nodes));
     let verdict = match report.status {
         // a skipped node with a key was tried, and found too little data
