@@ -5,16 +5,19 @@
 //! | format | `FORMAT` | once; an unknown number is refused |
 //! | blob | `blobs/sha256/ab/cdef…` | bytes; the name is their SHA-256 |
 //! | action | `actions/v1/ab/cdef….json` | fingerprint -> outputs and values of the node that had it |
+//! | scratch | `scratch/<fingerprint>.json` | work in progress of a node; replaced whole, removed when the node is done |
 //! | run record | `runs/<date>/<id>/…` | start, events, one record a node, end |
 //! | registry entry | `registry/<model>/log/<n>.json` | promotions and rollbacks, in slots that are taken once |
 //!
 //! Readers hash what they read. What does not match its digest counts as absent and is made again, never believed.
 //! Records other than blobs are *sealed*: they carry the SHA-256 of their own canonical body.
 
+mod scratch;
 mod sealed;
 mod store;
 mod types;
 
+pub use scratch::Scratch;
 pub use sealed::{SealError, seal, unseal};
 pub(crate) use store::reference_to;
 pub use store::{Commit, Store, StoreError};

@@ -180,7 +180,7 @@ impl Store {
         match self.commit_record(&name, action, |theirs: &Action| theirs.txn == action.txn).await {
             // the entry is there but cannot be believed: it is ours to mend
             Err(StoreError::Record { .. }) => {
-                self.storage.restore(&name, sealed(&name, action)?).await?;
+                self.replace_record(&name, action).await?;
                 Ok(Commit::Ours)
             }
             other => other,
@@ -192,8 +192,12 @@ impl Store {
     /// # Errors
     /// The store cannot be reached.
     pub async fn replace_action(&self, action: &Action) -> Result<(), StoreError> {
-        let name = action_name(action.fingerprint);
-        Ok(self.storage.restore(&name, sealed(&name, action)?).await?)
+        self.replace_record(&action_name(action.fingerprint), action).await
+    }
+
+    /// Writes a sealed record whatever was there.
+    pub(super) async fn replace_record<T: Serialize>(&self, name: &str, record: &T) -> Result<(), StoreError> {
+        Ok(self.storage.restore(name, sealed(name, record)?).await?)
     }
 
     /// Reads a sealed record; `None` when there is none.

@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::event::RunEvent;
-use crate::artifact::{Action, Artifact, ArtifactRef, Commit, MadeBy, Scalar, Store, StoreError};
+use crate::artifact::{Action, Artifact, ArtifactRef, Commit, MadeBy, Scalar, Scratch, Store, StoreError};
 use crate::base::{CancelToken, Digest, Timestamp};
 use crate::node::{InputArtifact, NodeContext, NodeError, NodeKind, NodeOutput};
 use crate::plan::Fingerprint;
@@ -68,6 +68,7 @@ pub(super) async fn attempt(attempt: Attempt) -> Result<Made, NodeError> {
         cancel: attempt.cancel.clone(),
         progress: Arc::new(progress),
         registry: attempt.registry.clone(),
+        scratch: Scratch::new(attempt.store.clone(), tokio::runtime::Handle::current(), attempt.fingerprint.digest),
     };
     let output = body(&attempt, context).await?;
     store_output(&attempt, output).await.map_err(NodeError::failed)

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::artifact::{Artifact, ArtifactRef, ArtifactType, Payload, Scalar};
+use crate::artifact::{Artifact, ArtifactRef, ArtifactType, Payload, Scalar, Scratch};
 use crate::base::{CancelToken, Cancelled, Timestamp};
 use crate::registry::RegistryClient;
 
@@ -206,6 +206,8 @@ pub struct NodeContext {
     pub progress: Arc<dyn Fn(u64, u64, &str) + Send + Sync>,
     /// The model registry: the only thing a body may change.
     pub registry: RegistryClient,
+    /// Keeps work in progress, so that a stopped attempt is continued; never changes a result.
+    pub scratch: Scratch,
 }
 
 impl NodeContext {

@@ -24,7 +24,7 @@ use super::signals::table_artifact;
 use super::{
     ConfigError, Descriptor, InputPort, Kind, NodeContext, NodeError, NodeOutput, OutputPort, ValuePort, ValueType,
 };
-use crate::artifact::{Artifact, ArtifactType, Scalar};
+use crate::artifact::{Artifact, ArtifactType, Scalar, Scratch};
 use crate::backtest::BacktestError;
 use crate::base::Seed;
 use crate::metric::trading::{MetricDirection, TradingMetric};
@@ -33,7 +33,8 @@ use crate::table::{Table, Values};
 use crate::tune::importance::{ImportanceReport, importance};
 use crate::tune::plateau::{Plateau, plateau};
 use crate::tune::{
-    Direction, Params, SamplerConfig, SearchSpace, SpaceFile, Study, StudyConfig, Trial, TuneError, run_study,
+    Cause, Direction, Params, SamplerConfig, SearchSpace, SpaceFile, Study, StudyCheckpoint, StudyConfig, StudyState,
+    Trial, TuneError, run_study,
 };
 use objective::{Layout, Objective, Score};
 use overfitting::Overfitting;
@@ -204,6 +205,7 @@ impl Kind for OptimizeParameters {
         let objective = Objective::new(&market.loaded.bars, &strategy, &layout, &config.objective, &context.cancel);
         let study = search(config, &space, &objective, context)?;
         context.cancel.check()?;
+        objective.complete(study.trials());
         let Some(best) = study.best() else { return Err(no_best(&study)) };
         let chosen = strategy.with_parameters(&json_params(&best.params)).map_err(NodeError::failed)?;
         let seed = Seed::new(config.seed).derive("overfitting");
@@ -215,7 +217,9 @@ impl Kind for OptimizeParameters {
             plateau: plateau(&space, config.direction(), study.trials()),
             overfitting: overfitting::measure(&objective.returns(), best.number, seed, &context.cancel)?,
         };
-        output(config, &layout, &study, best, &chosen, &found, &objective)
+        let output = output(config, &layout, &study, best, &chosen, &found, &objective)?;
+        context.scratch.clear().map_err(NodeError::failed)?;
+        Ok(output)
     }
 }
 
@@ -258,9 +262,31 @@ fn search(
         context.report(trial.number + 1, config.trials, &words);
     };
     let evaluate = |proposal: &crate::tune::Proposal| objective.evaluate(proposal);
-    run_study(space, &config.study(), &evaluate, &mut observer, None, &context.cancel).map_err(|error: TuneError| {
-        if context.cancel.is_cancelled() { NodeError::Cancelled } else { NodeError::failed(error) }
-    })
+    let checkpoint = Checkpoint(&context.scratch);
+    let found = run_study(space, &config.study(), &evaluate, &mut observer, Some(&checkpoint), &context.cancel);
+    found.map_err(
+        |error: TuneError| {
+            if context.cancel.is_cancelled() { NodeError::Cancelled } else { NodeError::failed(error) }
+        },
+    )
+}
+
+/// Keeps the trials of a study that is killed or stopped: the next attempt goes on from there, and comes to the same end.
+struct Checkpoint<'a>(&'a Scratch);
+
+impl StudyCheckpoint for Checkpoint<'_> {
+    fn load(&self) -> Result<Option<StudyState>, Cause> {
+        Ok(self.0.load()?)
+    }
+
+    fn save(&self, state: &StudyState) -> Result<(), Cause> {
+        Ok(self.0.save(state)?)
+    }
+
+    fn every(&self) -> u64 {
+        // a save writes all trials: often enough to lose seconds, rarely enough to cost little
+        100
+    }
 }
 
 /// No trial counts: says why, in the words of the first that failed.

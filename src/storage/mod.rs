@@ -169,6 +169,17 @@ impl Storage {
         put.map(drop).map_err(|source| self.failed("restore", name, source))
     }
 
+    /// Removes an object; one that does not exist is removed already.
+    ///
+    /// # Errors
+    /// The store cannot be reached or refuses.
+    pub async fn remove(&self, name: &str) -> Result<(), StorageError> {
+        match self.store.delete(&self.path(name)).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(source) => Err(self.failed("remove", name, source)),
+        }
+    }
+
     /// Makes objects that were written before survive a power loss. On S3 they do already.
     ///
     /// # Errors
@@ -241,6 +252,9 @@ mod tests {
         assert_eq!(storage.list("a").await.unwrap(), ["a/b.json", "a/c/d.json"]);
         assert_eq!(storage.folders("a").await.unwrap(), ["c"]);
         assert!(storage.list("nothing").await.unwrap().is_empty());
+        storage.remove("a/c/d.json").await.unwrap();
+        storage.remove("a/c/d.json").await.unwrap();
+        assert_eq!(storage.list("a").await.unwrap(), ["a/b.json"]);
     }
 
     async fn one_of_many_creators_wins(storage: Storage) {

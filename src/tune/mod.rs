@@ -23,5 +23,7 @@ pub mod trial;
 
 pub use sampler::{SamplerConfig, SamplerError, SamplerKind};
 pub use space::{Distribution, ParamValue, Parameter, Params, SearchSpace, SpaceError, SpaceFile};
-pub use study::{Direction, Study, StudyCheckpoint, StudyConfig, StudyObserver, StudyState, TuneError, run_study};
+pub use study::{
+    Cause, Direction, Study, StudyCheckpoint, StudyConfig, StudyObserver, StudyState, TuneError, run_study,
+};
 pub use trial::{Evaluation, Proposal, Trial, TrialState};

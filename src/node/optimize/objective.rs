@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
+use rayon::prelude::*;
 use serde::Serialize;
 
 use super::{ObjectiveConfig, ValidationConfig, json_params};
@@ -14,7 +15,7 @@ use crate::metric::trading::drawdown;
 use crate::node::NodeError;
 use crate::stats::sum::mean;
 use crate::strategy::{IndicatorCache, Signals, Strategy, signals};
-use crate::tune::{Evaluation, Proposal};
+use crate::tune::{Evaluation, Proposal, Trial};
 
 /// Where the folds and the holdout lie, as ranges of sessions.
 #[derive(Clone, Debug, Serialize)]
@@ -144,6 +145,17 @@ impl<'a> Objective<'a> {
     pub(super) fn holdout(&self, strategy: &Strategy) -> Result<Score, BacktestError> {
         let found = signals(strategy, self.bars, &self.cache);
         self.over(strategy, &found, std::slice::from_ref(&self.layout.holdout))
+    }
+
+    /// Makes up for trials that an earlier, stopped attempt evaluated: their returns are needed and were not kept.
+    pub(super) fn complete(&self, trials: &[Trial]) {
+        let known = self.returns();
+        let lacking: Vec<&Trial> =
+            trials.iter().filter(|trial| trial.value.is_some() && !known.contains_key(&trial.number)).collect();
+        lacking.par_iter().for_each(|trial| {
+            let proposal = Proposal { number: trial.number, params: trial.params.clone() };
+            self.evaluate(&proposal);
+        });
     }
 
     /// Validation returns of every trial that has any, by number.
