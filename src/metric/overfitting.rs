@@ -7,7 +7,6 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::regression::pearson;
 use super::sharpe::expected_max_normal;
 use super::trading::flat;
 use crate::base::{CancelToken, Cancelled, Seed};
@@ -281,16 +280,22 @@ pub fn minimum_backtest_length_years(trials: f64, annual_sharpe: f64) -> Option<
     (annual_sharpe > 0.0 && annual_sharpe.is_finite()).then(|| (expected / annual_sharpe).powi(2))
 }
 
-/// Computes the mean correlation over all pairs of trials; pairs with a constant side are left out.
+/// Computes the mean correlation over all pairs of trials; constant trials are left out.
 ///
-/// `None` without a usable pair. Costs pairs times rows: sample the trials first when there are thousands.
+/// With columns `z` of mean 0 and length 1, the correlations of all `k (k - 1) / 2` pairs add up to `(|sum z|^2 - k) / 2`:
+/// the cost is trials times rows. `None` with fewer than two trials that vary.
 pub fn mean_correlation<C: AsRef<[f64]> + Sync>(trials: &[C]) -> Option<f64> {
-    checked_columns(trials)?;
-    let correlations: Vec<f64> = (0..trials.len())
-        .into_par_iter()
-        .flat_map_iter(|a| (a + 1..trials.len()).filter_map(move |b| pearson(trials[a].as_ref(), trials[b].as_ref())))
-        .collect();
-    mean(&correlations)
+    let rows = checked_columns(trials)?;
+    let mut total = vec![0.0_f64; rows];
+    let mut count = 0_usize;
+    for trial in trials.iter().map(AsRef::as_ref).filter(|column| !flat(column)) {
+        let centre = mean(trial)?;
+        let length = sum(trial.iter().map(|value| (value - centre) * (value - centre))).sqrt();
+        total.iter_mut().zip(trial).for_each(|(total, value)| *total += (value - centre) / length);
+        count += 1;
+    }
+    let k = count as f64;
+    (count >= 2).then(|| (sum(total.iter().map(|z| z * z)) - k) / (k * (k - 1.0)))
 }
 
 /// Number of rows of columns that are all there, equally long and finite.
@@ -322,6 +327,20 @@ mod tests {
     fn columns(rows: &serde_json::Value) -> Vec<Vec<f64>> {
         let rows: Vec<Vec<f64>> = rows.as_array().unwrap().iter().map(numbers).collect();
         (0..rows[0].len()).map(|trial| rows.iter().map(|row| row[trial]).collect()).collect()
+    }
+
+    #[test]
+    fn mean_correlation_is_the_mean_over_pairs() {
+        let mut trials = market(6, 200, 0, 0.0, 3);
+        trials.push(vec![0.5; 200]);
+        let mut pairs = Vec::new();
+        for a in 0..6 {
+            for b in a + 1..6 {
+                pairs.push(crate::metric::regression::pearson(&trials[a], &trials[b]).unwrap());
+            }
+        }
+        assert!((mean_correlation(&trials).unwrap() - mean(&pairs).unwrap()).abs() < 1e-14);
+        assert_eq!(mean_correlation(&trials[6..]), None);
     }
 
     #[test]
