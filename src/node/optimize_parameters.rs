@@ -202,7 +202,7 @@ impl Kind for OptimizeParameters {
         let market = config.universe.load(context.input("bars")?, context)?;
         let strategy = read_strategy(context.input("strategy")?)?;
         let layout = Layout::of(&market.sessions, &config.validation)?;
-        let objective = Objective::new(&market.loaded.bars, &strategy, &layout, &config.objective, &context.cancel);
+        let objective = Objective::new(&market.loaded.bars, &strategy, &layout, &config.objective);
         let study = search(config, &space, &objective, context)?;
         context.cancel.check()?;
         objective.complete(study.trials());

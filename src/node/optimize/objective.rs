@@ -73,21 +73,17 @@ pub(super) struct Objective<'a> {
     strategy: &'a Strategy,
     layout: &'a Layout,
     config: &'a ObjectiveConfig,
-    cancel: &'a CancelToken,
+    /// Never cancelled: a trial that has begun is finished. One that stopped half way would be remembered as failed, and
+    /// a continued study would not be the study it continues.
+    unstoppable: CancelToken,
     cache: IndicatorCache,
     returns: Mutex<BTreeMap<u64, Vec<f64>>>,
 }
 
 impl<'a> Objective<'a> {
-    pub(super) fn new(
-        bars: &'a Bars,
-        strategy: &'a Strategy,
-        layout: &'a Layout,
-        config: &'a ObjectiveConfig,
-        cancel: &'a CancelToken,
-    ) -> Self {
+    pub(super) fn new(bars: &'a Bars, strategy: &'a Strategy, layout: &'a Layout, config: &'a ObjectiveConfig) -> Self {
         let (cache, returns) = (IndicatorCache::new(), Mutex::new(BTreeMap::new()));
-        Self { bars, strategy, layout, config, cancel, cache, returns }
+        Self { bars, strategy, layout, config, unstoppable: CancelToken::new(), cache, returns }
     }
 
     /// Evaluates one proposal.
@@ -167,7 +163,7 @@ impl<'a> Objective<'a> {
         let rules = PortfolioRules::from(strategy);
         let mut score = Score::default();
         for window in windows {
-            let backtest = simulate(self.bars, found, &rules, window.clone(), None, self.cancel)?;
+            let backtest = simulate(self.bars, found, &rules, window.clone(), None, &self.unstoppable)?;
             score.add(&backtest, self.config, self.bars.periods_per_year);
         }
         let defined: Vec<f64> = score.windows.iter().copied().flatten().collect();
