@@ -152,7 +152,7 @@ impl<'a> Scheduler<'a> {
             }
             Err(NodeError::Cancelled) => {
                 record.outcome = Outcome::Cancelled;
-                record.reason = "stopped before it was done; nothing of it is kept".to_owned();
+                record.reason = "stopped before it was done".to_owned();
                 NodeState::Cancelled
             }
             Err(error @ NodeError::Insufficient { .. }) => {
