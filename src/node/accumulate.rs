@@ -8,7 +8,6 @@ use serde_json::json;
 
 use super::bars::{Market, Universe, read_strategy};
 use super::model_artifact::json_artifact;
-use super::optimize_parameters::simulation;
 use super::signals::{SCHEMA, table_artifact};
 use super::{
     ConfigError, Descriptor, InputPort, Kind, NodeContext, NodeError, NodeOutput, OutputPort, ValuePort, ValueType,
@@ -113,8 +112,7 @@ impl Kind for Accumulate {
         let found = signals(&strategy, bars, &IndicatorCache::new());
         let rules = PortfolioRules::from(&strategy);
         context.report(1, 4, "signals");
-        let backtest =
-            simulate(bars, &found, &rules, market.sessions.clone(), None, &context.cancel).map_err(simulation)?;
+        let backtest = simulate(bars, &found, &rules, market.sessions.clone(), None, &context.cancel)?;
         context.report(2, 4, "labels");
         let labels = match config.population {
             Population::Shadow => shadow_trades(bars, &found, &rules, &config.label, &context.cancel),

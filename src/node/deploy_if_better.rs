@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::evaluate::Evaluated;
 use super::model_artifact::{StoredModel, json_artifact};
@@ -174,8 +174,7 @@ impl Kind for DeployIfBetter {
 
 fn gate_input(config: &DeployConfig, context: &NodeContext) -> Result<GateInput, NodeError> {
     let rows = Evaluated::read(context.input("predictions")?)?;
-    let evaluation: Value =
-        serde_json::from_slice(&context.input("evaluation")?.bytes()?).map_err(NodeError::failed)?;
+    let evaluation = context.input("evaluation")?.json()?;
     let trading = evaluation.get("trading_numbers").cloned().unwrap_or_default();
     let candidate = context.input("candidate")?.reference.sha256;
     let champion = context.inputs.get("champion");
@@ -198,8 +197,7 @@ fn gate_input(config: &DeployConfig, context: &NodeContext) -> Result<GateInput,
 
 /// The policy, judged at the threshold that the evaluation was made with: decisions at another one were never looked at.
 fn policy(config: &DeployConfig, context: &NodeContext) -> Result<GatePolicy, NodeError> {
-    let evaluation: Value =
-        serde_json::from_slice(&context.input("evaluation")?.bytes()?).map_err(NodeError::failed)?;
+    let evaluation = context.input("evaluation")?.json()?;
     let mut policy = config.policy.clone();
     if let Some(threshold) = evaluation["threshold"].as_f64() {
         policy.guardrails.threshold = threshold;
@@ -212,10 +210,7 @@ fn champion_fresh(config: &DeployConfig, context: &NodeContext) -> Result<bool, 
     let Some(champion) = context.inputs.get("champion") else { return Ok(true) };
     let age = context.as_of.micros() - StoredModel::read(champion)?.manifest.trained_until.micros();
     let drifted = match context.inputs.get("drift") {
-        Some(drift) => {
-            let report: Value = serde_json::from_slice(&drift.bytes()?).map_err(NodeError::failed)?;
-            report["performance"]["verdict"] == "drift"
-        }
+        Some(drift) => drift.json()?["performance"]["verdict"] == "drift",
         None => false,
     };
     Ok(age <= config.champion_stale_after.0 * MICROS_PER_DAY && !drifted)

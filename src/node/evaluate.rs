@@ -26,7 +26,7 @@ use crate::metric::classification::{ClassificationReport, classification_report,
 use crate::metric::compare::{CompareError, PairedTest, ScoreMetric, paired_by_time};
 use crate::stats::bootstrap::{Interval, IntervalPlan, interval};
 use crate::stats::sum::mean;
-use crate::table::{Table, Values};
+use crate::table::{Table, TableError, Values};
 
 pub(super) use report::summary;
 use uplift::Uplift;
@@ -80,22 +80,21 @@ pub(super) struct Evaluated {
 impl Evaluated {
     /// Reads the table that an `evaluate` node wrote.
     pub(super) fn read(input: &InputArtifact) -> Result<Self, NodeError> {
-        let read = || {
-            let table = Table::from_parquet(input.bytes()?).and_then(|table| table.expect_schema(ROWS));
-            let table = table.map_err(NodeError::failed)?;
-            let get = |name: &str| table.floats(name).map(<[f64]>::to_vec).map_err(NodeError::failed);
-            let has_champion = table.columns().iter().any(|column| column.name == "champion");
-            Ok::<Self, NodeError>(Self {
-                row: table.texts("row").map_err(NodeError::failed)?.to_vec(),
-                symbol: table.texts("symbol").map_err(NodeError::failed)?.to_vec(),
-                ts: table.times("ts").map_err(NodeError::failed)?.to_vec(),
-                candidate: get("candidate")?,
-                champion: if has_champion { Some(get("champion")?) } else { None },
-                win: table.bools("win").map_err(NodeError::failed)?.to_vec(),
-                r: get("r")?,
-            })
-        };
-        read()
+        let table = Table::from_parquet(input.bytes()?).and_then(|table| table.expect_schema(ROWS));
+        Self::of(&table.map_err(NodeError::failed)?).map_err(NodeError::failed)
+    }
+
+    fn of(table: &Table) -> Result<Self, TableError> {
+        let has_champion = table.columns().iter().any(|column| column.name == "champion");
+        Ok(Self {
+            row: table.texts("row")?.to_vec(),
+            symbol: table.texts("symbol")?.to_vec(),
+            ts: table.times("ts")?.to_vec(),
+            candidate: table.floats("candidate")?.to_vec(),
+            champion: if has_champion { Some(table.floats("champion")?.to_vec()) } else { None },
+            win: table.bools("win")?.to_vec(),
+            r: table.floats("r")?.to_vec(),
+        })
     }
 
     fn to_table(&self) -> Table {

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::artifact::{Artifact, ArtifactRef, ArtifactType, Payload, Scalar, Scratch};
+use crate::backtest::BacktestError;
 use crate::base::{CancelToken, Cancelled, Timestamp};
 use crate::registry::RegistryClient;
 
@@ -155,6 +156,15 @@ impl From<Cancelled> for NodeError {
     }
 }
 
+impl From<BacktestError> for NodeError {
+    fn from(error: BacktestError) -> Self {
+        match error {
+            BacktestError::Cancelled(_) => Self::Cancelled,
+            other => Self::failed(other),
+        }
+    }
+}
+
 impl NodeError {
     /// Wraps any error as a failure.
     pub fn failed(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
@@ -178,6 +188,14 @@ impl InputArtifact {
             Payload::File(bytes) => [("file".to_owned(), bytes.clone())].into(),
             Payload::Tree(files) => files.clone(),
         }
+    }
+
+    /// The value of a single-file JSON artifact.
+    ///
+    /// # Errors
+    /// The artifact is a tree, or no JSON.
+    pub fn json(&self) -> Result<Value, NodeError> {
+        serde_json::from_slice(&self.bytes()?).map_err(NodeError::failed)
     }
 
     /// The bytes of a single-file artifact.

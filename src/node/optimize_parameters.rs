@@ -25,7 +25,6 @@ use super::{
     ConfigError, Descriptor, InputPort, Kind, NodeContext, NodeError, NodeOutput, OutputPort, ValuePort, ValueType,
 };
 use crate::artifact::{Artifact, ArtifactType, Scalar, Scratch};
-use crate::backtest::BacktestError;
 use crate::base::Seed;
 use crate::metric::trading::{MetricDirection, TradingMetric};
 use crate::strategy::Strategy;
@@ -210,9 +209,9 @@ impl Kind for OptimizeParameters {
         let chosen = strategy.with_parameters(&json_params(&best.params)).map_err(NodeError::failed)?;
         let seed = Seed::new(config.seed).derive("overfitting");
         let found = Found {
-            holdout: objective.holdout(&chosen).map_err(simulation)?,
-            holdout_before: objective.holdout(&strategy).map_err(simulation)?,
-            before: objective.validation(&strategy).map_err(simulation)?,
+            holdout: objective.holdout(&chosen)?,
+            holdout_before: objective.holdout(&strategy)?,
+            before: objective.validation(&strategy)?,
             importance: importance(&space, config.direction(), study.trials(), seed.derive("importance")),
             plateau: plateau(&space, config.direction(), study.trials()),
             overfitting: overfitting::measure(&objective.returns(), best.number, seed, &context.cancel)?,
@@ -220,14 +219,6 @@ impl Kind for OptimizeParameters {
         let output = output(config, &layout, &study, best, &chosen, &found, &objective)?;
         context.scratch.clear().map_err(NodeError::failed)?;
         Ok(output)
-    }
-}
-
-/// A backtest that failed, or was asked to stop.
-pub(super) fn simulation(error: BacktestError) -> NodeError {
-    match error {
-        BacktestError::Cancelled(_) => NodeError::Cancelled,
-        other => NodeError::failed(other),
     }
 }
 

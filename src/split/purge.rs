@@ -1,5 +1,6 @@
 //! Spans of labels, and which of them a test block contaminates.
 
+use crate::stats::concurrency::mean_share;
 use serde::{Deserialize, Serialize};
 
 use super::SplitError;
@@ -84,32 +85,8 @@ pub fn purge_around(spans: &[Span], blocks: &[Vec<usize>], embargo: u32) -> Resu
 /// López de Prado (2018), *Advances in Financial Machine Learning*, section 4.4.
 pub fn uniqueness(spans: &[Span]) -> Result<Vec<f64>, SplitError> {
     check_spans(spans)?;
-    let (Some(first), Some(last)) = (spans.iter().map(|s| s.t0).min(), spans.iter().map(|s| s.t1).max()) else {
-        return Ok(Vec::new());
-    };
-    let sessions = (last - first) as usize + 1;
-    let position = |session: u32| (session - first) as usize;
-    let mut change = vec![0_i64; sessions + 1];
-    for span in spans {
-        change[position(span.t0)] += 1;
-        change[position(span.t1) + 1] -= 1;
-    }
-    // shares[s] = sum of 1 / concurrency over the sessions before s
-    let mut shares = Vec::with_capacity(sessions + 1);
-    let (mut alive, mut total) = (0_i64, 0.0);
-    shares.push(total);
-    for step in &change[..sessions] {
-        alive += step;
-        total += if alive > 0 { 1.0 / alive as f64 } else { 0.0 };
-        shares.push(total);
-    }
-    Ok(spans
-        .iter()
-        .map(|span| {
-            let (from, to) = (position(span.t0), position(span.t1) + 1);
-            (shares[to] - shares[from]) / (to - from) as f64
-        })
-        .collect())
+    let steps: Vec<(u32, u32)> = spans.iter().map(|span| (span.t0, span.t1)).collect();
+    Ok(mean_share(&steps))
 }
 
 pub(super) fn check_spans(spans: &[Span]) -> Result<(), SplitError> {

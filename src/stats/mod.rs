@@ -3,6 +3,7 @@
 //! Nothing here knows about trading. Every function is pure; randomness comes in as a [`crate::base::Seed`].
 
 pub mod bootstrap;
+pub mod concurrency;
 pub mod dependence;
 pub mod distribution;
 pub mod multiple;

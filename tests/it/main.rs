@@ -7,7 +7,12 @@
 //! | `diagnostics` | what a person reads when a pipeline is wrong, as snapshots |
 //! | `behaviour` | reuse, resume, damage, deployment and exit codes, end to end |
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on says so by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on says so by panicking"
+)]
 
 mod architecture;
 mod behaviour;

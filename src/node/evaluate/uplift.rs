@@ -12,7 +12,6 @@ use crate::base::{Seed, Timestamp};
 use crate::market::Bars;
 use crate::metric::trading::{self, TradeReport, TradingReport, trade_report, trading_report};
 use crate::node::bars::read_strategy;
-use crate::node::optimize_parameters::simulation;
 use crate::node::{NodeContext, NodeError};
 use crate::registry::gate::TradingNumbers;
 use crate::stats::bootstrap::{Interval, interval};
@@ -93,7 +92,7 @@ pub(super) fn measure(
     let first = rows.ts.first().map_or(0, |&ts| bars.sessions.partition_point(|&session| session < ts));
     let window = first as u32..bars.sessions.len() as u32;
     let run = |overlay: Option<&MlOverlay>| simulate(bars, &found, &rules, window.clone(), overlay, &context.cancel);
-    let without = run(None).map_err(simulation)?;
+    let without = run(None)?;
     let overlay = MlOverlay { rules: config.prediction.clone(), probability: probabilities(rows, bars) };
     let with = run(Some(&overlay));
     context.cancel.check()?;
@@ -103,7 +102,7 @@ pub(super) fn measure(
         Err(error @ (BacktestError::TooManyMissing { .. } | BacktestError::MissingProbability { .. })) => {
             (None, Some(error.to_string()))
         }
-        Err(error) => return Err(simulation(error)),
+        Err(error) => return Err(error.into()),
     };
     let year = bars.periods_per_year;
     let (difference, range) = match &with {
