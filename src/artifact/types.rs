@@ -37,6 +37,8 @@ artifact_types! {
     Drift "drift" "Drift verdicts for data, predictions and performance.";
     Deployment "deployment" "A deployment decision with every number it rests on.";
     Report "report" "Text for people, in Markdown.";
+    Run "run" "What became of the nodes of a pipeline that ran as one node.";
+    File "file" "Any file or folder, brought from outside or made by a command.";
 }
 
 impl ArtifactType {

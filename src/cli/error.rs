@@ -60,7 +60,9 @@ impl CliError {
         match self {
             Self::Pipeline { .. } => "pipeline",
             Self::Usage(_) => "usage",
-            Self::Source { .. } | Self::Engine(EngineError::Source { .. }) => "engine::source",
+            Self::Source { .. } | Self::Engine(EngineError::Source { .. } | EngineError::File { .. }) => {
+                "engine::source"
+            }
             Self::Engine(EngineError::Publish { .. }) => "engine::publish",
             Self::Engine(EngineError::Store(_)) | Self::Store(_) => "store",
             Self::Engine(EngineError::Registry(_)) | Self::Registry(_) => "registry",

@@ -94,7 +94,7 @@ pub(super) fn kinds(session: &Session) -> Result<ExitCode, CliError> {
             let about = kind.descriptor();
             let inputs = about.inputs.iter().map(|port| json!({"name": port.name, "required": port.required, "types": port.types, "doc": port.doc}));
             let outputs = about.outputs.iter().map(|port| json!({"name": port.name, "type": port.kind, "doc": port.doc}));
-            let values = about.values.iter().map(|port| json!({"name": port.name, "type": value_type(port.kind), "doc": port.doc}));
+            let values = about.values.iter().map(|port| json!({"name": port.name, "type": value_type(&port.kind), "doc": port.doc}));
             json!({
                 "kind": about.name, "version": about.version, "doc": about.doc,
                 "inputs": inputs.collect::<Vec<_>>(), "outputs": outputs.collect::<Vec<_>>(), "values": values.collect::<Vec<_>>(),
@@ -112,7 +112,7 @@ pub(super) fn kinds(session: &Session) -> Result<ExitCode, CliError> {
             let outputs =
                 about.outputs.iter().map(|port| vec!["output".to_owned(), port.name.to_owned(), port.doc.to_owned()]);
             let values = about.values.iter().map(|port| {
-                vec!["value".to_owned(), format!("{}: {}", port.name, value_type(port.kind)), port.doc.to_owned()]
+                vec!["value".to_owned(), format!("{}: {}", port.name, value_type(&port.kind)), port.doc.to_owned()]
             });
             let rows = inputs.chain(outputs).chain(values);
             text.push_str(&format!("{}: {}\n{}\n\n", about.name, about.doc, table(&["", "name", "meaning"], rows)));
@@ -122,11 +122,11 @@ pub(super) fn kinds(session: &Session) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn value_type(kind: ValueType) -> String {
+fn value_type(kind: &ValueType) -> String {
     match kind {
         ValueType::Bool => "true or false".to_owned(),
         ValueType::Number => "number".to_owned(),
         ValueType::Text => "text".to_owned(),
-        ValueType::Word(words) => words.join(" | "),
+        ValueType::Word(_) | ValueType::Declared(_) => kind.words().unwrap_or_default().join(" | "),
     }
 }

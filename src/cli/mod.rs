@@ -11,6 +11,7 @@
 mod diagnostic;
 mod error;
 mod inspect;
+mod pipeline_args;
 mod plan;
 mod progress;
 mod registry;
@@ -19,17 +20,15 @@ mod run;
 mod validate;
 
 use std::io::Write as _;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
 use crate::artifact::Store;
-use crate::base::{Problem, Timestamp};
-use crate::engine::{EngineError, PinnedSources};
-use crate::pipeline::{LoadOptions, Pipeline};
+use crate::base::Timestamp;
 use error::CliError;
+use pipeline_args::PipelineArgs;
 
 /// Runs the whole life of a trading model from one YAML file.
 #[derive(Debug, Parser)]
@@ -64,54 +63,6 @@ enum Command {
     Kinds,
 }
 
-/// A pipeline and what a caller changes about it.
-#[derive(Debug, Args)]
-struct PipelineArgs {
-    /// The pipeline file.
-    file: PathBuf,
-    /// End of the data window, exclusive: a date or a time in UTC.
-    #[arg(long, value_name = "DATE")]
-    as_of: Option<Timestamp>,
-    /// Set a declared param; may be given several times.
-    #[arg(long, value_name = "PARAM=VALUE", value_parser = assignment)]
-    set: Vec<(String, String)>,
-}
-
-fn assignment(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or_else(|| format!("expected PARAM=VALUE, found `{text}`"))?;
-    Ok((name.to_owned(), value.to_owned()))
-}
-
-impl PipelineArgs {
-    fn load(&self) -> Result<Pipeline, CliError> {
-        let path = self.file.display().to_string();
-        let text = std::fs::read_to_string(&self.file)
-            .map_err(|source| CliError::Usage(format!("cannot read the pipeline `{path}`: {source}")))?;
-        let options = LoadOptions { set: self.set.iter().cloned().collect(), as_of: self.as_of, now: Some(now()) };
-        crate::pipeline::load(&text, &options).map_err(|problems| CliError::Pipeline { path, text, problems })
-    }
-
-    /// Reads all sources; one that cannot be read is shown where the file declares it.
-    async fn pin(&self, pipeline: &Pipeline, store: &Store) -> Result<PinnedSources, CliError> {
-        let error = match crate::engine::pin(pipeline, store).await {
-            Ok(pinned) => return Ok(pinned),
-            Err(error) => error,
-        };
-        match (&error, std::fs::read_to_string(&self.file)) {
-            (EngineError::Source { name, problem }, Ok(text)) => {
-                let span = pipeline.source_spans.get(name).copied().unwrap_or_default();
-                let (what, hint) =
-                    problem.split_once("; ").unwrap_or((problem, "correct the path, or put the data there"));
-                let problem = Problem::new("engine::source", span, format!("source `{name}`: {what}"))
-                    .label("this source")
-                    .hint(hint);
-                Err(CliError::Source { path: self.file.display().to_string(), text, problem })
-            }
-            _ => Err(error.into()),
-        }
-    }
-}
-
 /// What every command gets.
 struct Session {
     store: String,
@@ -138,6 +89,11 @@ impl Session {
 
 fn now() -> Timestamp {
     Timestamp::from_micros(jiff::Timestamp::now().as_microsecond())
+}
+
+/// An id for a run: a version 7 UUID, so that ids sort by time.
+fn new_id() -> String {
+    uuid::Uuid::now_v7().to_string()
 }
 
 fn clock() -> Arc<dyn Fn() -> Timestamp + Send + Sync> {

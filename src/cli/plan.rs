@@ -6,7 +6,7 @@ use super::error::CliError;
 use super::render::table;
 use super::{PipelineArgs, Session};
 use crate::engine;
-use crate::plan::{PlannedNode, Step};
+use crate::plan::{Outside, PlannedNode, Step};
 use crate::registry::{Registry, RegistryClient};
 
 pub(super) async fn plan(session: &Session, args: &PipelineArgs) -> Result<ExitCode, CliError> {
@@ -16,7 +16,9 @@ pub(super) async fn plan(session: &Session, args: &PipelineArgs) -> Result<ExitC
     let runtime = tokio::runtime::Handle::current();
     let registry = RegistryClient::new(Registry::new(store.clone()), runtime, super::clock(), "plan", "plan");
     let last_parts = engine::last_parts(&store, &pipeline.name).await?;
-    let planned = crate::plan::plan(&pipeline, &sources.references, &store, &registry, &last_parts).await?;
+    let files = sources.digests();
+    let outside = Outside { sources: &sources.references, files: &files };
+    let planned = crate::plan::plan(&pipeline, outside, &store, &registry, &last_parts).await?;
     session.print(&planned, || {
         let rows = planned.iter().map(|node| {
             let (word, reason) = describe(node);

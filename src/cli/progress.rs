@@ -61,6 +61,11 @@ fn ended_line(record: &NodeRecord) -> String {
     format!("{}{colon}{result}", ended_word(record))
 }
 
+fn retry_line(event: &RunEvent) -> String {
+    let RunEvent::Retrying { node, attempt, of, reason, pause, .. } = event else { return String::new() };
+    format!("{node}: attempt {attempt} of {of} failed, next in {pause:.1} s: {reason}")
+}
+
 async fn show_lines(events: &mut UnboundedReceiver<RunEvent>) {
     let mut running: BTreeMap<String, String> = BTreeMap::new();
     loop {
@@ -82,6 +87,7 @@ async fn show_lines(events: &mut UnboundedReceiver<RunEvent>) {
                     running.remove(&record.node);
                     say(&ended_line(&record));
                 }
+                RunEvent::Retrying { .. } => say(&retry_line(&event)),
                 RunEvent::Stopping { .. } => say("stopping: waiting for running nodes"),
                 RunEvent::RunStarted { .. } | RunEvent::RunEnded { .. } => {}
             },
@@ -114,6 +120,9 @@ async fn show_bars(events: &mut UnboundedReceiver<RunEvent>) {
                     bar.finish_and_clear();
                 }
                 let _ = all.println(ended_word(&record));
+            }
+            RunEvent::Retrying { .. } => {
+                let _ = all.println(retry_line(&event));
             }
             RunEvent::Stopping { .. } => {
                 let _ = all.println("stopping: waiting for running nodes");

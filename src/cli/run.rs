@@ -7,10 +7,11 @@ use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
+use super::Session;
 use super::error::CliError;
+use super::pipeline_args::{PipelineArgs, environment};
 use super::progress::{self, ProgressMode};
 use super::render::run_report;
-use super::{PipelineArgs, Session};
 use crate::base::CancelToken;
 use crate::engine::{self, RunOptions, RunStatus};
 
@@ -39,7 +40,7 @@ fn default_threads() -> u16 {
 pub(super) async fn run(session: &Session, args: &RunArgs) -> Result<ExitCode, CliError> {
     let cancel = CancelToken::new();
     let signals = tokio::spawn(watch_signals(cancel.clone()));
-    let pipeline = args.pipeline.load()?;
+    let pipeline = args.pipeline.load_to_run()?;
     let store = session.open_store().await?;
     let sources = args.pipeline.pin(&pipeline, &store).await?;
     let pool = rayon::ThreadPoolBuilder::new()
@@ -48,12 +49,16 @@ pub(super) async fn run(session: &Session, args: &RunArgs) -> Result<ExitCode, C
         .map_err(|error| CliError::Usage(format!("cannot start {} threads: {error}", args.threads)))?;
     let (events, shown) = mpsc::unbounded_channel();
     let options = RunOptions {
-        run_id: uuid::Uuid::now_v7().to_string(),
+        run_id: super::new_id(),
         jobs: usize::from(args.jobs),
         pool: Arc::new(pool),
         now: super::clock(),
         cancel,
         events,
+        timeout: None,
+        environment: environment(),
+        new_id: Arc::new(super::new_id),
+        parent: None,
     };
     let mode = if args.quiet { ProgressMode::None } else { args.progress };
     let display = tokio::spawn(progress::show(mode, shown));

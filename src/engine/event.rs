@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::artifact::{ArtifactRef, Scalar};
+use crate::artifact::{ArtifactRef, FileRef, Scalar};
 use crate::base::{Digest, Timestamp};
 
 /// How a node ended.
@@ -36,6 +36,20 @@ pub enum RunStatus {
     Cancelled,
 }
 
+/// One try of a node.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AttemptRecord {
+    /// When it started.
+    pub started: Timestamp,
+    /// When it ended.
+    pub ended: Timestamp,
+    /// Why it did not end well; else empty.
+    pub reason: String,
+    /// Its log, where it wrote any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<FileRef>,
+}
+
 /// What became of a node in a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NodeRecord {
@@ -62,6 +76,9 @@ pub struct NodeRecord {
     /// Digests by port that another run wrote for the same key, where they differ from ours.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub nondeterministic: BTreeMap<String, Digest>,
+    /// The tries, first to last; none where it did not run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attempts: Vec<AttemptRecord>,
     /// When it started.
     pub started: Timestamp,
     /// When it ended.
@@ -102,6 +119,21 @@ pub enum RunEvent {
         total: u64,
         /// What it is at.
         words: String,
+    },
+    /// An attempt failed and another will be made.
+    Retrying {
+        /// The node.
+        node: String,
+        /// The attempt that failed, from 1.
+        attempt: u32,
+        /// Attempts in all.
+        of: u32,
+        /// Why it failed.
+        reason: String,
+        /// Seconds until the next.
+        pause: f64,
+        /// When it failed.
+        at: Timestamp,
     },
     /// A node ended, whichever way.
     NodeEnded {

@@ -2,8 +2,10 @@
 //!
 //! ```text
 //! runs/<date>/<id>/start.json            what was asked for, with the digests of all sources
-//! runs/<date>/<id>/nodes/<node>.json     what became of a node, written as soon as it ended
-//! runs/<date>/<id>/events/<n>.ndjson     what happened, in order, written when the run ends
+//! runs/<date>/<id>/nodes/<node>.json     what became of a node that ran, written as soon as it ended
+//! runs/<date>/<id>/settled/<n>.json      what became of nodes that did not run: reused, skipped
+//! runs/<date>/<id>/logs/<node>.<k>.log   lines of attempt k of a node
+//! runs/<date>/<id>/events/<n>.ndjson     what happened, in order, written now and then and when the run ends
 //! runs/<date>/<id>/end.json              how the run ended; without it the run was interrupted
 //! ```
 
@@ -11,11 +13,11 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::event::{NodeRecord, RunEvent, RunStatus};
-use crate::artifact::{ArtifactRef, Store, StoreError};
-use crate::base::Timestamp;
+use crate::artifact::{ArtifactRef, FileRef, Store, StoreError};
+use crate::base::{Digest, Timestamp};
 
 /// How many runs back `why` looks for the last time a node ran.
 const LOOK_BACK_RUNS: usize = 20;
@@ -35,6 +37,15 @@ pub struct StartRecord {
     pub as_of: Timestamp,
     /// Sources as pinned at the start; null where there was none.
     pub sources: BTreeMap<String, Option<ArtifactRef>>,
+    /// Digests of programs and files that nodes use.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub files: BTreeMap<String, Digest>,
+    /// Digest of the pipeline's text.
+    #[serde(default)]
+    pub definition: Option<Digest>,
+    /// The run that this one is a node of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
     /// Version of the program.
     pub program: String,
     /// Class of the processor: bits of results are equal within one class.
@@ -69,38 +80,80 @@ pub struct RunView {
 pub(super) struct Journal {
     store: Store,
     folder: String,
+    /// Records of nodes that did not run, and events, that are not written yet.
+    settled: Vec<NodeRecord>,
     events: Vec<u8>,
+    /// How often those were written.
+    chunks: usize,
+}
+
+/// Records of nodes that did not run: one object for many, because there is nothing in them that the next run could not
+/// find out again.
+#[derive(Serialize, Deserialize)]
+struct Settled {
+    nodes: Vec<NodeRecord>,
 }
 
 impl Journal {
     /// Opens the record and writes its start.
     pub(super) async fn start(store: &Store, start: &StartRecord) -> Result<Self, StoreError> {
         let folder = folder_of(&start.at, &start.run);
-        let journal = Self { store: store.clone(), folder, events: Vec::new() };
+        let journal = Self { store: store.clone(), folder, settled: Vec::new(), events: Vec::new(), chunks: 0 };
         journal.write("start.json", start).await?;
         Ok(journal)
     }
 
     /// Keeps an event for the record.
     pub(super) fn note(&mut self, event: &RunEvent) {
-        // progress is for eyes only: its timing would be all that differs between two records
-        if !matches!(event, RunEvent::Progress { .. })
-            && let Ok(line) = serde_json::to_vec(event)
-        {
+        let line = match event {
+            // for eyes only: its timing would be all that differs between two records
+            RunEvent::Progress { .. } => return,
+            // the rest of it is in the node's own record
+            RunEvent::NodeEnded { record } => serde_json::to_vec(&json!({"node_ended": {
+                "node": record.node, "outcome": record.outcome, "reason": record.reason, "at": record.ended,
+            }})),
+            other => serde_json::to_vec(other),
+        };
+        if let Ok(line) = line {
             self.events.extend_from_slice(&line);
             self.events.push(b'\n');
         }
     }
 
-    /// Writes what became of a node.
-    pub(super) async fn node(&self, record: &NodeRecord) -> Result<(), StoreError> {
-        self.write(&format!("nodes/{}.json", record.node), record).await
+    /// Writes what became of a node: at once when it ran, else with others like it.
+    pub(super) async fn node(&mut self, record: &NodeRecord) -> Result<(), StoreError> {
+        if record.attempts.is_empty() {
+            self.settled.push(record.clone());
+            return Ok(());
+        }
+        self.write(&format!("nodes/{}.json", file_name(&record.node)), record).await
     }
 
-    /// Writes the events and, last, the end.
-    pub(super) async fn end(self, end: &EndRecord) -> Result<(), StoreError> {
-        let name = format!("{}/events/000000.ndjson", self.folder);
-        self.store.storage().create(&name, Bytes::from(self.events.clone())).await?;
+    /// Writes the log of an attempt.
+    pub(super) async fn log(&self, node: &str, attempt: usize, text: Vec<u8>) -> Result<FileRef, StoreError> {
+        let reference = FileRef { sha256: Digest::of(&text), bytes: text.len() as u64 };
+        self.store.storage().create(&log_name(&self.folder, node, attempt), text.into()).await?;
+        Ok(reference)
+    }
+
+    /// Writes what was held back.
+    pub(super) async fn flush(&mut self) -> Result<(), StoreError> {
+        let chunk = self.chunks;
+        if !self.settled.is_empty() {
+            let settled = Settled { nodes: std::mem::take(&mut self.settled) };
+            self.write(&format!("settled/{chunk:06}.json"), &settled).await?;
+        }
+        if !self.events.is_empty() {
+            let name = format!("{}/events/{chunk:06}.ndjson", self.folder);
+            self.store.storage().create(&name, Bytes::from(std::mem::take(&mut self.events))).await?;
+        }
+        self.chunks += 1;
+        Ok(())
+    }
+
+    /// Writes what was held back and, last, the end.
+    pub(super) async fn end(mut self, end: &EndRecord) -> Result<(), StoreError> {
+        self.flush().await?;
         self.write("end.json", end).await
     }
 
@@ -111,6 +164,23 @@ impl Journal {
         let name = format!("{}/{name}", self.folder);
         self.store.commit_record(&name, record, |_| true).await.map(drop)
     }
+}
+
+fn log_name(folder: &str, node: &str, attempt: usize) -> String {
+    format!("{folder}/logs/{}.{attempt}.log", file_name(node))
+}
+
+/// The name of an instance as part of an object's name: `train@model=logistic,seed=1`. Where a character had to go, a
+/// part of the digest keeps two names apart.
+fn file_name(node: &str) -> String {
+    const LONGEST: usize = 120;
+    let plain = node.strip_suffix(']').unwrap_or(node).replacen('[', "@", 1);
+    let safe = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '=' | ',' | '@' | '-' | ':' | '+');
+    if plain.len() <= LONGEST && plain.chars().all(safe) {
+        return plain;
+    }
+    let kept: String = plain.chars().take(LONGEST).map(|c| if safe(c) { c } else { '_' }).collect();
+    format!("{kept}-{}", Digest::of(node.as_bytes()).short())
 }
 
 fn folder_of(at: &Timestamp, run: &str) -> String {
@@ -172,6 +242,11 @@ async fn read_folder(store: &Store, folder: &str) -> Result<Option<RunView>, Sto
     for name in store.storage().list(&format!("{folder}/nodes")).await? {
         if let Some(record) = store.read_record::<NodeRecord>(&name).await? {
             nodes.push(record);
+        }
+    }
+    for name in store.storage().list(&format!("{folder}/settled")).await? {
+        if let Some(settled) = store.read_record::<Settled>(&name).await? {
+            nodes.extend(settled.nodes);
         }
     }
     nodes.sort_by(|a, b| (a.ended, &a.node).cmp(&(b.ended, &b.node)));

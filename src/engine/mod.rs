@@ -8,22 +8,26 @@
 //! reaches a result.
 
 mod attempt;
+mod child;
 mod event;
 mod journal;
+mod log;
 mod publish;
+mod queue;
 mod scheduler;
 mod sources;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
-use crate::artifact::{Store, StoreError};
+use crate::artifact::StoreError;
 use crate::base::{CancelToken, Timestamp};
-use crate::pipeline::Pipeline;
+use crate::pipeline::LookUp;
 
-pub use event::{NodeRecord, Outcome, RunEvent, RunStatus};
+pub use event::{AttemptRecord, NodeRecord, Outcome, RunEvent, RunStatus};
 pub use journal::{EndRecord, RunView, StartRecord, last_parts, list_runs, read_run};
 pub use scheduler::run;
 pub use sources::{PinnedSources, pin};
@@ -42,6 +46,32 @@ pub struct RunOptions {
     pub cancel: CancelToken,
     /// Takes every event as it happens.
     pub events: mpsc::UnboundedSender<RunEvent>,
+    /// How long the run may take.
+    pub timeout: Option<Duration>,
+    /// Looks variables of the environment up, for nodes that name them.
+    pub environment: LookUp,
+    /// Makes ids for the runs of pipelines that are nodes.
+    pub new_id: Arc<dyn Fn() -> String + Send + Sync>,
+    /// The run that this one is a node of.
+    pub parent: Option<String>,
+}
+
+impl RunOptions {
+    /// The options of a pipeline that is a node of this run.
+    fn for_child(&self, node: &str, cancel: CancelToken) -> Self {
+        Self {
+            run_id: (self.new_id)(),
+            jobs: self.jobs,
+            pool: Arc::clone(&self.pool),
+            now: Arc::clone(&self.now),
+            cancel,
+            events: self.events.clone(),
+            timeout: None,
+            environment: Arc::clone(&self.environment),
+            new_id: Arc::clone(&self.new_id),
+            parent: Some(format!("{}/{node}", self.run_id)),
+        }
+    }
 }
 
 /// What became of a run.
@@ -55,6 +85,12 @@ pub struct RunReport {
     pub as_of: Timestamp,
     /// How it ended.
     pub status: RunStatus,
+    /// Why it did not end well, where it was not a node.
+    pub reason: String,
+    /// When it started.
+    pub started: Timestamp,
+    /// When it ended.
+    pub ended: Timestamp,
     /// One record a node, in the order of the pipeline.
     pub nodes: Vec<NodeRecord>,
     /// Files that were written outside the store.
@@ -78,6 +114,14 @@ pub enum EngineError {
         /// What is wrong and what would mend it.
         problem: String,
     },
+    /// A program or a file that a node uses cannot be read.
+    #[error("node `{node}`: {problem}")]
+    File {
+        /// The node.
+        node: String,
+        /// What is wrong and what would mend it.
+        problem: String,
+    },
     /// A published file cannot be written.
     #[error("cannot publish to `{path}`")]
     Publish {
@@ -89,10 +133,18 @@ pub enum EngineError {
     },
 }
 
-/// What the parts of a run share.
-struct Shared<'a> {
-    pipeline: &'a Pipeline,
-    store: &'a Store,
-    options: &'a RunOptions,
-    sources: PinnedSources,
+/// An error with its causes, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let text = cause.to_string();
+        // a transparent wrapper repeats its cause's words
+        if !words.ends_with(&text) {
+            words.push_str(": ");
+            words.push_str(&text);
+        }
+        source = cause.source();
+    }
+    words
 }

@@ -1,19 +1,29 @@
 //! Copies of outputs outside the store, for people: written whole or not at all.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::{EngineError, NodeRecord, Shared};
-use crate::artifact::{Artifact, Payload};
+use super::{EngineError, NodeRecord};
+use crate::artifact::{Artifact, Payload, Store};
+use crate::pipeline::{Node, Pipeline, RUN_ID};
 
 /// Writes what `publish` asks for, for nodes that have a result. Files that are already right are left alone.
-pub(super) async fn publish(shared: &Shared<'_>, nodes: &[NodeRecord]) -> Result<Vec<String>, EngineError> {
+pub(super) async fn publish(
+    pipeline: &Pipeline,
+    store: &Store,
+    run: &str,
+    nodes: &[NodeRecord],
+) -> Result<Vec<String>, EngineError> {
+    let publishing = pipeline.nodes.iter().filter(|node| !node.publish.is_empty());
+    let publishing: BTreeMap<&str, &Node> = publishing.map(|node| (node.id.as_str(), node)).collect();
     let mut written = Vec::new();
     for record in nodes {
-        let Some(node) = shared.pipeline.node(&record.node) else { continue };
+        let Some(node) = publishing.get(record.node.as_str()) else { continue };
         for (port, path) in &node.publish {
             let Some(reference) = record.outputs.get(port) else { continue };
-            let artifact = shared.store.get(reference).await?;
-            write(&artifact, path).await.map_err(|source| EngineError::Publish { path: path.clone(), source })?;
+            let path = path.replace(RUN_ID, run);
+            let artifact = store.get(reference).await?;
+            write(&artifact, &path).await.map_err(|source| EngineError::Publish { path: path.clone(), source })?;
             written.push(path.clone());
         }
     }

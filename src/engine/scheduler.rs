@@ -1,27 +1,34 @@
-//! Which node runs when: each is looked at once, as soon as everything it waits for has ended.
+//! Which node runs when: each is looked at once, as soon as everything it waits for has ended; those that must run wait
+//! for their turn in the queue.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
-use super::attempt::{Attempt, InputSource, Made, attempt};
-use super::event::{NodeRecord, Outcome, RunEvent, RunStatus};
+use super::attempt::{Attempt, AttemptError, GRACE, Made, attempt};
+use super::child;
+use super::event::{AttemptRecord, NodeRecord, Outcome, RunEvent, RunStatus};
 use super::journal::{EndRecord, Journal, StartRecord};
+use super::log::AttemptLog;
 use super::publish::publish;
-use super::{EngineError, PinnedSources, RunOptions, RunReport, Shared};
-use crate::artifact::{Action, Store};
-use crate::base::Timestamp;
+use super::queue::Queue;
+use super::{EngineError, PinnedSources, RunOptions, RunReport, chain};
+use crate::artifact::{Action, Artifact, ArtifactType, Store};
+use crate::base::{CancelToken, Digest, Seed, Timestamp};
 use crate::node::NodeError;
-use crate::pipeline::{Node, Origin, Pipeline};
-use crate::plan::{Fingerprint, NodeState, Resolution, find_reusable, resolve};
+use crate::pipeline::{Node, Pipeline};
+use crate::plan::{Fingerprint, Given, NodeState, Outside, Resolution, find_reusable, resolve};
 use crate::registry::{Registry, RegistryClient};
 
-/// How long running nodes may take to stop once asked.
-const GRACE: Duration = Duration::from_secs(10);
 /// How often a waiting run looks whether it was asked to stop.
 const TICK: Duration = Duration::from_millis(50);
+/// How often a run writes down what it holds back.
+const FLUSH_EVERY: Duration = Duration::from_secs(1);
+/// Nodes that may wait for their turn before the next are looked at: what is known of each takes memory.
+const LOOK_AHEAD: usize = 64;
 
 /// Runs a pipeline to its end and records it.
 ///
@@ -41,13 +48,15 @@ pub async fn run(
         params: pipeline.params.clone(),
         as_of: pipeline.as_of,
         sources: sources.references.clone(),
+        files: sources.digests(),
+        definition: Some(Digest::of(pipeline.text.as_bytes())),
+        parent: options.parent.clone(),
         program: env!("CARGO_PKG_VERSION").to_owned(),
         processor: std::env::consts::ARCH.to_owned(),
         at,
     };
     let journal = Journal::start(store, &start).await?;
-    let shared = Shared { pipeline, store, options, sources };
-    let mut scheduler = Scheduler::new(&shared, journal);
+    let mut scheduler = Scheduler::new(pipeline, store, options, sources, journal, at);
     scheduler.emit(RunEvent::RunStarted {
         run: options.run_id.clone(),
         pipeline: pipeline.name.clone(),
@@ -58,27 +67,63 @@ pub async fn run(
     scheduler.finish(driven).await
 }
 
-/// An attempt that ended, with what its record needs.
-type Ended = (usize, Timestamp, Fingerprint, Result<Made, NodeError>);
+/// A node that must run, and what is known of it.
+struct Start {
+    fingerprint: Fingerprint,
+    inputs: BTreeMap<String, Given>,
+    /// Attempts so far, all failed.
+    attempts: Vec<AttemptRecord>,
+}
+
+/// An attempt that ended.
+struct Ended {
+    at: usize,
+    start: Start,
+    started: Timestamp,
+    log: AttemptLog,
+    result: Result<Made, AttemptError>,
+}
 
 struct Scheduler<'a> {
-    shared: &'a Shared<'a>,
+    pipeline: &'a Pipeline,
+    store: &'a Store,
+    options: &'a RunOptions,
+    sources: PinnedSources,
+    pinned: Arc<BTreeMap<Digest, Artifact>>,
+    /// Digests of files that nodes use: kept apart, because every look at a node needs them.
+    files: BTreeMap<String, Digest>,
     journal: Journal,
     registry: RegistryClient,
+    /// Stops this run: because the caller asks, or its time is over.
+    cancel: CancelToken,
+    started: Timestamp,
     states: BTreeMap<String, NodeState>,
     records: BTreeMap<usize, NodeRecord>,
     /// For each node, how many of those it waits for have not ended.
     waiting: Vec<usize>,
     dependents: Vec<Vec<usize>>,
-    ready: VecDeque<usize>,
+    ready: BTreeSet<usize>,
+    queue: Queue<Start>,
+    /// Nodes that will be tried again, and when.
+    paused: Vec<(Instant, usize, Start)>,
     running: JoinSet<Ended>,
-    in_flight: BTreeSet<usize>,
+    in_flight: BTreeMap<usize, CancelToken>,
+    /// Nodes of the file of which no further instance runs, because this one failed.
+    stopped: BTreeMap<String, String>,
     sources_stored: bool,
+    timed_out: bool,
 }
 
 impl<'a> Scheduler<'a> {
-    fn new(shared: &'a Shared<'a>, journal: Journal) -> Self {
-        let nodes = &shared.pipeline.nodes;
+    fn new(
+        pipeline: &'a Pipeline,
+        store: &'a Store,
+        options: &'a RunOptions,
+        sources: PinnedSources,
+        journal: Journal,
+        started: Timestamp,
+    ) -> Self {
+        let nodes = &pipeline.nodes;
         let index: BTreeMap<&str, usize> = nodes.iter().enumerate().map(|(at, node)| (node.id.as_str(), at)).collect();
         let mut waiting = vec![0; nodes.len()];
         let mut dependents = vec![Vec::new(); nodes.len()];
@@ -88,9 +133,8 @@ impl<'a> Scheduler<'a> {
                 dependents[*from].push(at);
             }
         }
-        let options = shared.options;
         let registry = RegistryClient::new(
-            Registry::new(shared.store.clone()),
+            Registry::new(store.clone()),
             tokio::runtime::Handle::current(),
             Arc::clone(&options.now),
             options.run_id.clone(),
@@ -98,183 +142,346 @@ impl<'a> Scheduler<'a> {
         );
         Self {
             ready: (0..nodes.len()).filter(|&at| waiting[at] == 0).collect(),
-            shared,
+            queue: Queue::new(pipeline),
+            pinned: Arc::new(sources.by_digest()),
+            files: sources.digests(),
+            pipeline,
+            store,
+            options,
+            sources,
             journal,
             registry,
+            cancel: options.cancel.child(),
+            started,
             states: BTreeMap::new(),
             records: BTreeMap::new(),
             waiting,
             dependents,
+            paused: Vec::new(),
             running: JoinSet::new(),
-            in_flight: BTreeSet::new(),
+            in_flight: BTreeMap::new(),
+            stopped: BTreeMap::new(),
             sources_stored: false,
+            timed_out: false,
         }
+    }
+
+    fn now(&self) -> Timestamp {
+        (self.options.now)()
     }
 
     fn emit(&mut self, event: RunEvent) {
         self.journal.note(&event);
         // nobody watching is no reason to stop
-        let _ = self.shared.options.events.send(event);
+        let _ = self.options.events.send(event);
     }
 
     async fn drive(&mut self) -> Result<(), EngineError> {
-        let cancel = &self.shared.options.cancel;
+        let deadline = self.options.timeout.map(|timeout| Instant::now() + timeout);
+        let mut flushed = Instant::now();
         loop {
-            while self.running.len() < self.shared.options.jobs && !cancel.is_cancelled() {
-                let Some(at) = self.ready.pop_front() else { break };
-                self.look_at(at).await?;
+            self.advance().await?;
+            if deadline.is_some_and(|deadline| Instant::now() >= deadline) && !self.cancel.is_cancelled() {
+                self.timed_out = true;
+                self.cancel.cancel();
             }
-            if cancel.is_cancelled() {
+            if self.cancel.is_cancelled() {
                 return self.stop().await;
             }
-            if self.running.is_empty() && self.ready.is_empty() {
+            if self.running.is_empty() && self.ready.is_empty() && self.paused.is_empty() {
                 return self.account_for_all().await;
             }
-            // woken by the end of a node, or to see whether someone asked for a stop
-            if let Ok(Some(ended)) = tokio::time::timeout(TICK, self.running.join_next()).await {
-                self.take(ended).await?;
+            // woken by the end of a node, or to see whether someone asked for a stop or a pause is over
+            match tokio::time::timeout(TICK, self.running.join_next()).await {
+                Ok(Some(ended)) => self.take(ended).await?,
+                Ok(None) => tokio::time::sleep(TICK.min(self.until_next_try())).await,
+                Err(_) => {}
+            }
+            if flushed.elapsed() >= FLUSH_EVERY {
+                self.journal.flush().await?;
+                flushed = Instant::now();
             }
         }
     }
 
+    fn until_next_try(&self) -> Duration {
+        let next = self.paused.iter().map(|(when, _, _)| *when).min();
+        next.map_or(TICK, |when| when.saturating_duration_since(Instant::now()))
+    }
+
+    /// Starts what can be started; looks at nodes only so far ahead as there is use for it.
+    async fn advance(&mut self) -> Result<(), EngineError> {
+        let now = Instant::now();
+        while let Some(due) = self.paused.iter().position(|(when, _, _)| *when <= now) {
+            let (_, at, start) = self.paused.swap_remove(due);
+            self.queue.push(at, &self.pipeline.nodes[at], start);
+        }
+        while !self.cancel.is_cancelled() {
+            let slot_free = self.running.len() < self.options.jobs;
+            if slot_free && let Some((at, start)) = self.queue.take() {
+                self.launch(at, start).await?;
+            } else if (slot_free || self.queue.len() < LOOK_AHEAD)
+                && let Some(at) = self.ready.pop_first()
+            {
+                self.look_at(at).await?;
+            } else {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    async fn look_at(&mut self, at: usize) -> Result<(), EngineError> {
+        let node = &self.pipeline.nodes[at];
+        let started = self.now();
+        if let Some(failed) = self.stopped.get(&node.group) {
+            let mut record = self.blank(node, started);
+            record.outcome = Outcome::Cancelled;
+            record.reason = fail_fast_words(failed);
+            return self.settle(at, record, NodeState::Cancelled).await;
+        }
+        let outside = Outside { sources: &self.sources.references, files: &self.files };
+        match resolve(self.pipeline, node, &self.states, outside) {
+            // every dependency has ended, so there is nothing to wait for
+            Resolution::Wait(until) => self.skip(at, started, format!("waits for {}", until.join(", "))).await,
+            Resolution::Skip(because) => self.skip(at, started, because).await,
+            Resolution::Ready { fingerprint, inputs } => {
+                match find_reusable(self.store, node, &fingerprint, &self.registry).await? {
+                    Some(action) => {
+                        let mut record = self.blank(node, started);
+                        record.fingerprint = Some(fingerprint.digest);
+                        record.parts = fingerprint.parts;
+                        let state = Self::done(&mut record, action, Outcome::Reused);
+                        self.settle(at, record, state).await
+                    }
+                    None => {
+                        self.queue.push(at, node, Start { fingerprint, inputs, attempts: Vec::new() });
+                        Ok(())
+                    }
+                }
+            }
+        }
+    }
+
+    async fn skip(&mut self, at: usize, started: Timestamp, because: String) -> Result<(), EngineError> {
+        let mut record = self.blank(&self.pipeline.nodes[at], started);
+        record.outcome = Outcome::Skipped;
+        record.reason.clone_from(&because);
+        self.settle(at, record, NodeState::Skipped(because)).await
+    }
+
+    async fn launch(&mut self, at: usize, start: Start) -> Result<(), EngineError> {
+        self.store_sources().await?;
+        let node = &self.pipeline.nodes[at];
+        let (started, cancel) = (self.now(), self.cancel.child());
+        if start.attempts.is_empty() {
+            let kind = node.kind.descriptor().name.to_owned();
+            self.emit(RunEvent::NodeStarted { node: node.id.clone(), kind, at: started });
+        }
+        self.in_flight.insert(at, cancel.clone());
+        let log = AttemptLog::new(Arc::clone(&self.options.now));
+        if let Some(pipeline) = &node.child {
+            let call = child::Call {
+                pipeline: Arc::clone(pipeline),
+                store: self.store.clone(),
+                options: self.options.for_child(&node.id, cancel),
+                node: node.id.clone(),
+                timeout: node.policy.timeout,
+                fingerprint: start.fingerprint.clone(),
+                events: self.options.events.clone(),
+            };
+            self.running.spawn(async move { Ended { at, result: child::run(call).await, start, started, log } });
+            return Ok(());
+        }
+        let used = node.files.program.iter().chain(&node.files.others);
+        let files = used.filter_map(|name| Some((name.clone(), self.sources.files.get(name)?.clone()))).collect();
+        let work = Attempt {
+            node: node.id.clone(),
+            kind: node.kind,
+            with: node.with.clone(),
+            cache: node.policy.cache,
+            timeout: node.policy.timeout,
+            inputs: start.inputs.clone(),
+            pinned: Arc::clone(&self.pinned),
+            files,
+            environment: Arc::clone(&self.options.environment),
+            fingerprint: start.fingerprint.clone(),
+            as_of: self.pipeline.as_of,
+            run: self.options.run_id.clone(),
+            store: self.store.clone(),
+            registry: self.registry.clone(),
+            pool: Arc::clone(&self.options.pool),
+            cancel,
+            events: self.options.events.clone(),
+            log: log.clone(),
+        };
+        self.running.spawn(async move { Ended { at, result: attempt(work).await, start, started, log } });
+        Ok(())
+    }
+
+    /// What a run is made from is kept with it; a run that only reuses has nothing new to keep.
+    async fn store_sources(&mut self) -> Result<(), EngineError> {
+        if self.sources_stored {
+            return Ok(());
+        }
+        let definition = Artifact::file(ArtifactType::File, self.pipeline.text.as_bytes().to_vec());
+        let files = self.sources.files.values().filter_map(|file| file.bytes.clone());
+        let files = files.map(|bytes| Artifact::file(ArtifactType::File, bytes));
+        for artifact in self.sources.artifacts.values().cloned().chain(files).chain([definition]) {
+            self.store.put(&artifact).await?;
+        }
+        self.sources_stored = true;
+        Ok(())
+    }
+
     async fn take(&mut self, ended: Result<Ended, tokio::task::JoinError>) -> Result<(), EngineError> {
         // a join error means that the attempt's own task panicked: `account_for_all` fails its node
-        let Ok((at, started, fingerprint, result)) = ended else { return Ok(()) };
+        let Ok(Ended { at, mut start, started, log, result }) = ended else { return Ok(()) };
+        let node = &self.pipeline.nodes[at];
         self.in_flight.remove(&at);
-        let node = &self.shared.pipeline.nodes[at];
-        let mut record = self.blank(node, started);
-        record.fingerprint = Some(fingerprint.digest);
-        record.parts = fingerprint.parts;
+        self.queue.release(node);
+        let attempt = self.attempt_record(at, start.attempts.len() + 1, started, &log, result.as_ref().err()).await?;
+        start.attempts.push(attempt);
+        let result = match result {
+            Err(error) => match self.pause(at, &start, &error) {
+                Some(pause) => {
+                    self.paused.push((Instant::now() + pause, at, start));
+                    return Ok(());
+                }
+                None => Err(error),
+            },
+            made => made,
+        };
+        let mut record = self.blank(node, start.attempts.first().map_or(started, |first| first.started));
+        record.fingerprint = Some(start.fingerprint.digest);
+        record.parts = start.fingerprint.parts;
+        record.attempts = start.attempts;
         let state = match result {
             Ok(made) => {
                 record.nondeterministic = made.nondeterministic;
                 Self::done(&mut record, made.action, Outcome::Succeeded)
             }
-            Err(NodeError::Cancelled) => {
+            Err(AttemptError::Node(NodeError::Cancelled)) => {
                 record.outcome = Outcome::Cancelled;
-                record.reason = "stopped before it was done".to_owned();
+                let failed = self.stopped.get(&node.group);
+                record.reason = failed.map_or("stopped before it was done".to_owned(), |id| fail_fast_words(id));
                 NodeState::Cancelled
             }
-            Err(error @ NodeError::Insufficient { .. }) => {
+            Err(AttemptError::Node(error @ NodeError::Insufficient { .. })) => {
                 record.outcome = Outcome::Skipped;
                 record.reason = error.to_string();
                 NodeState::Skipped(record.reason.clone())
             }
-            Err(NodeError::Failed(error)) => {
+            Err(error) => {
                 record.outcome = Outcome::Failed;
-                record.reason = chain(error.as_ref());
+                record.reason = chain(&error);
                 NodeState::Failed
             }
         };
-        self.settle(at, record, state).await
+        let failed = state == NodeState::Failed;
+        self.settle(at, record, state).await?;
+        if failed && self.pipeline.groups.get(&node.group).is_some_and(|group| group.fail_fast) {
+            self.fail_fast(at).await?;
+        }
+        Ok(())
+    }
+
+    async fn attempt_record(
+        &self,
+        at: usize,
+        number: usize,
+        started: Timestamp,
+        log: &AttemptLog,
+        error: Option<&AttemptError>,
+    ) -> Result<AttemptRecord, EngineError> {
+        let reason = error.map(|error| chain(error)).unwrap_or_default();
+        let mut text = log.text();
+        if let Some(error) = error.filter(|error| error.class().is_some()) {
+            log.line(&format!("failed: {}", chain(error)));
+            text = log.text();
+        }
+        let log = match text.is_empty() {
+            true => None,
+            false => Some(self.journal.log(&self.pipeline.nodes[at].id, number, text).await?),
+        };
+        Ok(AttemptRecord { started, ended: self.now(), reason, log })
+    }
+
+    /// How long to wait before the next attempt; `None` when there is none.
+    fn pause(&mut self, at: usize, start: &Start, error: &AttemptError) -> Option<Duration> {
+        let (node, number) = (&self.pipeline.nodes[at], u32::try_from(start.attempts.len()).unwrap_or(u32::MAX));
+        let retry = &node.policy.retry;
+        if number >= retry.max_attempts || self.cancel.is_cancelled() || self.stopped.contains_key(&node.group) {
+            return None;
+        }
+        if !error.class().is_some_and(|class| retry.retry_on.contains(&class)) {
+            return None;
+        }
+        // the draw differs from run to run, but needs no source of chance: it reaches no result
+        let seed = Seed::new(0).derive(&self.options.run_id);
+        let draw = seed.derive(&node.id).index(u64::from(number)).stream().uniform();
+        let pause = retry.pause(number, draw);
+        self.emit(RunEvent::Retrying {
+            node: node.id.clone(),
+            attempt: number,
+            of: retry.max_attempts,
+            reason: chain(error),
+            pause: pause.as_secs_f64(),
+            at: self.now(),
+        });
+        Some(pause)
+    }
+
+    /// Stops all other instances of the node of the file whose instance failed.
+    async fn fail_fast(&mut self, failed: usize) -> Result<(), EngineError> {
+        let (nodes, id) = (&self.pipeline.nodes, &self.pipeline.nodes[failed].id);
+        let group = nodes[failed].group.as_str();
+        self.stopped.insert(group.to_owned(), id.clone());
+        let same = |at: usize| nodes[at].group == group;
+        self.in_flight.iter().filter(|(at, _)| same(**at)).for_each(|(_, cancel)| cancel.cancel());
+        let mut left = self.queue.remove(same);
+        let (stopped, paused) = std::mem::take(&mut self.paused).into_iter().partition(|(_, at, _)| same(*at));
+        self.paused = paused;
+        left.extend(Vec::into_iter(stopped).map(|(_, at, _)| at));
+        for at in left {
+            let mut record = self.blank(&nodes[at], self.now());
+            record.outcome = Outcome::Cancelled;
+            record.reason = fail_fast_words(id);
+            self.settle(at, record, NodeState::Cancelled).await?;
+        }
+        Ok(())
     }
 
     /// Fails every node that has no record: its attempt vanished, or it waited for one that did.
     async fn account_for_all(&mut self) -> Result<(), EngineError> {
-        for at in (0..self.waiting.len()).filter(|at| !self.records.contains_key(at)).collect::<Vec<_>>() {
-            let mut record = self.blank(&self.shared.pipeline.nodes[at], (self.shared.options.now)());
+        for at in self.without_record() {
+            let mut record = self.blank(&self.pipeline.nodes[at], self.now());
             record.reason = "a bug: the node ended without a result".to_owned();
             self.record(at, record).await?;
         }
         Ok(())
     }
 
+    fn without_record(&self) -> Vec<usize> {
+        (0..self.waiting.len()).filter(|at| !self.records.contains_key(at)).collect()
+    }
+
     /// Asks running nodes to stop and waits for them, but not for ever.
     async fn stop(&mut self) -> Result<(), EngineError> {
-        self.emit(RunEvent::Stopping { at: (self.shared.options.now)() });
-        let deadline = tokio::time::Instant::now() + GRACE;
+        self.emit(RunEvent::Stopping { at: self.now() });
+        let deadline = Instant::now() + GRACE;
         while let Ok(Some(ended)) = tokio::time::timeout_at(deadline, self.running.join_next()).await {
             self.take(ended).await?;
         }
         self.running.detach_all();
-        let left = (0..self.waiting.len()).filter(|at| !self.records.contains_key(at)).collect::<Vec<_>>();
-        for at in left {
-            let mut record = self.blank(&self.shared.pipeline.nodes[at], (self.shared.options.now)());
+        for at in self.without_record() {
+            let mut record = self.blank(&self.pipeline.nodes[at], self.now());
             record.outcome = Outcome::Cancelled;
             record.reason =
-                if self.in_flight.contains(&at) { "did not stop in time" } else { "not started" }.to_owned();
+                if self.in_flight.contains_key(&at) { "did not stop in time" } else { "not started" }.to_owned();
             self.record(at, record).await?;
         }
         Ok(())
-    }
-
-    async fn look_at(&mut self, at: usize) -> Result<(), EngineError> {
-        let shared = self.shared;
-        let node = &shared.pipeline.nodes[at];
-        let now = (shared.options.now)();
-        match resolve(shared.pipeline, node, &self.states, &shared.sources.references) {
-            // every dependency has ended, so there is nothing to wait for
-            Resolution::Wait(until) => self.skip(at, node, now, format!("waits for {}", until.join(", "))).await,
-            Resolution::Skip(because) => self.skip(at, node, now, because).await,
-            Resolution::Ready(fingerprint) => {
-                match find_reusable(shared.store, node, &fingerprint, &self.registry).await? {
-                    Some(action) => {
-                        let mut record = self.blank(node, now);
-                        record.fingerprint = Some(fingerprint.digest);
-                        record.parts = fingerprint.parts;
-                        let state = Self::done(&mut record, action, Outcome::Reused);
-                        self.settle(at, record, state).await
-                    }
-                    None => self.launch(at, node, fingerprint).await,
-                }
-            }
-        }
-    }
-
-    async fn skip(&mut self, at: usize, node: &Node, now: Timestamp, because: String) -> Result<(), EngineError> {
-        let mut record = self.blank(node, now);
-        record.outcome = Outcome::Skipped;
-        record.reason.clone_from(&because);
-        self.settle(at, record, NodeState::Skipped(because)).await
-    }
-
-    async fn launch(&mut self, at: usize, node: &Node, fingerprint: Fingerprint) -> Result<(), EngineError> {
-        let shared = self.shared;
-        if !self.sources_stored {
-            // what a run is made from is kept with it; a run that only reuses has nothing new to keep
-            for artifact in shared.sources.artifacts.values() {
-                shared.store.put(artifact).await?;
-            }
-            self.sources_stored = true;
-        }
-        let started = (shared.options.now)();
-        let work = Attempt {
-            node: node.id.clone(),
-            kind: node.kind,
-            with: node.with.clone(),
-            inputs: self.inputs_of(node),
-            fingerprint: fingerprint.clone(),
-            as_of: shared.pipeline.as_of,
-            run: shared.options.run_id.clone(),
-            store: shared.store.clone(),
-            registry: self.registry.clone(),
-            pool: Arc::clone(&shared.options.pool),
-            cancel: shared.options.cancel.clone(),
-            events: shared.options.events.clone(),
-        };
-        let kind = node.kind.descriptor().name.to_owned();
-        self.emit(RunEvent::NodeStarted { node: node.id.clone(), kind, at: started });
-        self.in_flight.insert(at);
-        self.running.spawn(async move { (at, started, fingerprint, attempt(work).await) });
-        Ok(())
-    }
-
-    fn inputs_of(&self, node: &Node) -> BTreeMap<String, InputSource> {
-        let sources = &self.shared.sources;
-        let input = |from: &Origin| match from {
-            Origin::Source(name) => {
-                let reference = sources.references.get(name).cloned().flatten()?;
-                Some(match sources.artifacts.get(name) {
-                    Some(artifact) => InputSource::Pinned(reference, artifact.clone()),
-                    None => InputSource::Stored(reference),
-                })
-            }
-            Origin::Output { node, port } => match self.states.get(node) {
-                Some(NodeState::Done { outputs, .. }) => outputs.get(port).cloned().map(InputSource::Stored),
-                _ => None,
-            },
-        };
-        node.inputs.iter().filter_map(|(port, edge)| Some((port.clone(), input(&edge.from)?))).collect()
     }
 
     fn blank(&self, node: &Node, started: Timestamp) -> NodeRecord {
@@ -290,8 +497,9 @@ impl<'a> Scheduler<'a> {
             values: BTreeMap::new(),
             made_by: None,
             nondeterministic: BTreeMap::new(),
+            attempts: Vec::new(),
             started,
-            ended: (self.shared.options.now)(),
+            ended: self.now(),
         }
     }
 
@@ -311,7 +519,7 @@ impl<'a> Scheduler<'a> {
             let dependent = self.dependents[at][index];
             self.waiting[dependent] -= 1;
             if self.waiting[dependent] == 0 {
-                self.ready.push_back(dependent);
+                self.ready.insert(dependent);
             }
         }
         Ok(())
@@ -325,12 +533,11 @@ impl<'a> Scheduler<'a> {
     }
 
     async fn finish(mut self, driven: Result<(), EngineError>) -> Result<RunReport, EngineError> {
-        let shared = self.shared;
-        let nodes: Vec<NodeRecord> = self.records.values().cloned().collect();
+        let nodes: Vec<NodeRecord> = std::mem::take(&mut self.records).into_values().collect();
         let failed = nodes.iter().any(|node| node.outcome == Outcome::Failed) || driven.is_err();
-        let status = if shared.options.cancel.is_cancelled() {
+        let status = if self.options.cancel.is_cancelled() {
             RunStatus::Cancelled
-        } else if failed {
+        } else if failed || self.timed_out {
             RunStatus::Failed
         } else {
             RunStatus::Succeeded
@@ -338,41 +545,36 @@ impl<'a> Scheduler<'a> {
         let mut result = driven;
         let mut published = Vec::new();
         if status == RunStatus::Succeeded {
-            match publish(shared, &nodes).await {
+            match publish(self.pipeline, self.store, &self.options.run_id, &nodes).await {
                 Ok(paths) => published = paths,
                 Err(error) => result = Err(error),
             }
         }
-        let at = (shared.options.now)();
+        let at = self.now();
         let status = if result.is_err() && status == RunStatus::Succeeded { RunStatus::Failed } else { status };
-        let reason = result.as_ref().err().map(|error| chain(error)).unwrap_or_default();
+        let reason = match (&result, self.options.timeout.filter(|_| self.timed_out)) {
+            (Err(error), _) => chain(error),
+            (Ok(()), Some(timeout)) => format!("timed out after {}", humantime::format_duration(timeout)),
+            (Ok(()), None) => String::new(),
+        };
         self.emit(RunEvent::RunEnded { status, at });
-        let ended = self.journal.end(&EndRecord { status, reason, at }).await;
+        let ended = self.journal.end(&EndRecord { status, reason: reason.clone(), at }).await;
         result?;
         ended?;
         Ok(RunReport {
-            run: shared.options.run_id.clone(),
-            pipeline: shared.pipeline.name.clone(),
-            as_of: shared.pipeline.as_of,
+            run: self.options.run_id.clone(),
+            pipeline: self.pipeline.name.clone(),
+            as_of: self.pipeline.as_of,
             status,
+            reason,
+            started: self.started,
+            ended: at,
             nodes,
             published,
         })
     }
 }
 
-/// An error with its causes, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut words = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let text = cause.to_string();
-        // a transparent wrapper repeats its cause's words
-        if !words.ends_with(&text) {
-            words.push_str(": ");
-            words.push_str(&text);
-        }
-        source = cause.source();
-    }
-    words
+fn fail_fast_words(failed: &str) -> String {
+    format!("{failed} failed, and the matrix has `fail_fast`")
 }

@@ -4,13 +4,16 @@
 //! nothing in it.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
 use super::EngineError;
 use crate::artifact::{Artifact, ArtifactRef, ArtifactType, Store, reference_to};
-use crate::pipeline::{Otherwise, Pipeline, RegistryPart, Source};
+use crate::base::Digest;
+use crate::node::PinnedFile;
+use crate::pipeline::{LookUp, Otherwise, Pipeline, RegistryPart, Source};
 use crate::registry::{History, Registry};
 use crate::storage::Storage;
 use crate::strategy::Strategy;
@@ -22,13 +25,28 @@ pub struct PinnedSources {
     pub references: BTreeMap<String, Option<ArtifactRef>>,
     /// The bytes of those that come from files.
     pub(super) artifacts: BTreeMap<String, Artifact>,
+    /// Programs and files that nodes use, by the names they have in the pipeline.
+    pub(super) files: BTreeMap<String, PinnedFile>,
 }
 
-/// Reads and hashes every source of a pipeline.
+impl PinnedSources {
+    /// Digests of the programs and files that nodes use.
+    pub fn digests(&self) -> BTreeMap<String, Digest> {
+        self.files.iter().map(|(name, file)| (name.clone(), file.sha256)).collect()
+    }
+
+    /// The bytes that were read, by the digest they are known by.
+    pub(super) fn by_digest(&self) -> BTreeMap<Digest, Artifact> {
+        let digest = |name: &String| self.references.get(name)?.as_ref().map(|reference| reference.sha256);
+        self.artifacts.iter().filter_map(|(name, artifact)| Some((digest(name)?, artifact.clone()))).collect()
+    }
+}
+
+/// Reads and hashes every source of a pipeline, and every program and file that its nodes use.
 ///
 /// # Errors
 /// A file is missing, a required model was never promoted, or the store cannot be reached.
-pub async fn pin(pipeline: &Pipeline, store: &Store) -> Result<PinnedSources, EngineError> {
+pub async fn pin(pipeline: &Pipeline, store: &Store, environment: &LookUp) -> Result<PinnedSources, EngineError> {
     let mut pinned = PinnedSources::default();
     // one reading of a log for all sources: a promotion in between must not mix two versions
     let mut histories: BTreeMap<&str, History> = BTreeMap::new();
@@ -55,16 +73,74 @@ pub async fn pin(pipeline: &Pipeline, store: &Store) -> Result<PinnedSources, En
                     }
                 }
             }
-            Source::Bars(path) => {
-                Artifact::tree(ArtifactType::Bars, read_files(path).await.map_err(|problem| named(name, problem))?)
-            }
+            Source::Bars(path) => Artifact::tree(
+                ArtifactType::Bars,
+                read_files(path, is_data_file).await.map_err(|problem| named(name, problem))?,
+            ),
             Source::Strategy(path) => strategy(path).await.map_err(|problem| named(name, problem))?,
+            Source::File(path) => any_file(path).await.map_err(|problem| named(name, problem))?,
         };
         let (reference, _) = reference_to(&artifact).map_err(crate::artifact::StoreError::from)?;
         pinned.references.insert(name.clone(), Some(reference));
         pinned.artifacts.insert(name.clone(), artifact);
     }
+    for node in &pipeline.nodes {
+        let failed = |problem: String| EngineError::File { node: node.id.clone(), problem };
+        if let Some(program) = node.files.program.as_ref().filter(|name| !pinned.files.contains_key(*name)) {
+            pinned.files.insert(program.clone(), find_program(program, environment).map_err(failed)?);
+        }
+        for path in &node.files.others {
+            if !pinned.files.contains_key(path) {
+                let bytes = tokio::fs::read(path).await.map_err(|error| failed(unreadable(path, &error)))?;
+                let (sha256, bytes) = (Digest::of(&bytes), Some(bytes.into()));
+                pinned.files.insert(path.clone(), PinnedFile { path: path.into(), sha256, bytes });
+            }
+        }
+    }
     Ok(pinned)
+}
+
+/// Finds a program: a path as it is, a name on the `PATH`.
+fn find_program(name: &str, environment: &LookUp) -> Result<PinnedFile, String> {
+    let candidates: Vec<PathBuf> = if name.contains('/') {
+        vec![PathBuf::from(name)]
+    } else {
+        let path = environment("PATH").unwrap_or_default();
+        path.split(':').filter(|folder| !folder.is_empty()).map(|folder| Path::new(folder).join(name)).collect()
+    };
+    let executable = |path: &PathBuf| {
+        let about = std::fs::metadata(path);
+        about.is_ok_and(|about| about.is_file() && about.permissions().mode() & 0o111 != 0)
+    };
+    let Some(found) = candidates.iter().find(|path| executable(path)) else {
+        return Err(match name.contains('/') {
+            true => format!("`{name}` is no program that can be run; give its path, and `chmod +x` it"),
+            false => format!("there is no program `{name}` on the PATH; install it, or give its path"),
+        });
+    };
+    // where it is run from is a working folder of its own
+    let path = std::path::absolute(found).map_err(|error| unreadable(name, &error))?;
+    let bytes = std::fs::read(&path).map_err(|error| unreadable(name, &error))?;
+    Ok(PinnedFile { path, sha256: Digest::of(&bytes), bytes: None })
+}
+
+async fn any_file(path: &str) -> Result<Artifact, String> {
+    let is_file = tokio::fs::metadata(path).await.is_ok_and(|about| about.is_file());
+    let mut files = read_files(path, |_| true).await?;
+    let single = if is_file { files.pop_first() } else { None };
+    Ok(match single {
+        Some((_, bytes)) => Artifact::file(ArtifactType::File, bytes),
+        None => Artifact::tree(ArtifactType::File, files),
+    })
+}
+
+fn unreadable(path: &str, error: &std::io::Error) -> String {
+    let hint = if error.kind() == std::io::ErrorKind::NotFound {
+        "; paths are relative to the folder the program is called from"
+    } else {
+        ""
+    };
+    format!("cannot read `{path}`: {error}{hint}")
 }
 
 fn named(name: &str, problem: String) -> EngineError {
@@ -72,7 +148,7 @@ fn named(name: &str, problem: String) -> EngineError {
 }
 
 async fn strategy(path: &str) -> Result<Artifact, String> {
-    let mut files = read_files(path).await?.into_values();
+    let mut files = read_files(path, is_data_file).await?.into_values();
     match (files.next(), files.next()) {
         (Some(bytes), None) => {
             let text = std::str::from_utf8(&bytes).map_err(|error| format!("`{path}`: {error}"))?;
@@ -84,19 +160,12 @@ async fn strategy(path: &str) -> Result<Artifact, String> {
 }
 
 /// The files at a path: one file, or all Parquet and CSV files of a folder or an S3 prefix, by name.
-async fn read_files(path: &str) -> Result<BTreeMap<String, Bytes>, String> {
+async fn read_files(path: &str, wanted: fn(&str) -> bool) -> Result<BTreeMap<String, Bytes>, String> {
     if path.contains("://") {
-        return read_remote(path).await;
+        return read_remote(path, wanted).await;
     }
     let place = Path::new(path);
-    let missing = |error: std::io::Error| {
-        let hint = if error.kind() == std::io::ErrorKind::NotFound {
-            "; paths are relative to the folder the program is called from"
-        } else {
-            ""
-        };
-        format!("cannot read `{path}`: {error}{hint}")
-    };
+    let missing = |error: std::io::Error| unreadable(path, &error);
     let about = tokio::fs::metadata(place).await.map_err(missing)?;
     let mut files = BTreeMap::new();
     if about.is_file() {
@@ -107,14 +176,14 @@ async fn read_files(path: &str) -> Result<BTreeMap<String, Bytes>, String> {
     let mut entries = tokio::fs::read_dir(place).await.map_err(missing)?;
     while let Some(entry) = entries.next_entry().await.map_err(missing)? {
         let name = entry.file_name().to_string_lossy().into_owned();
-        if is_data_file(&name) {
+        if wanted(&name) && entry.path().is_file() {
             files.insert(name, tokio::fs::read(entry.path()).await.map_err(missing)?.into());
         }
     }
     not_empty(path, files)
 }
 
-async fn read_remote(path: &str) -> Result<BTreeMap<String, Bytes>, String> {
+async fn read_remote(path: &str, wanted: fn(&str) -> bool) -> Result<BTreeMap<String, Bytes>, String> {
     let (folder, file) = match path.rsplit_once('/') {
         Some((folder, file)) if is_data_file(file) || file.ends_with(".yaml") => (folder, Some(file)),
         _ => (path.trim_end_matches('/'), None),
@@ -126,7 +195,7 @@ async fn read_remote(path: &str) -> Result<BTreeMap<String, Bytes>, String> {
     };
     let mut files = BTreeMap::new();
     // like a folder on disk, a prefix is read one level deep
-    for name in names.into_iter().filter(|name| file.is_some() || (is_data_file(name) && !name.contains('/'))) {
+    for name in names.into_iter().filter(|name| file.is_some() || (wanted(name) && !name.contains('/'))) {
         let bytes = storage.get(&name).await.map_err(|error| error.to_string())?;
         files.insert(name.clone(), bytes.ok_or_else(|| format!("`{folder}/{name}` does not exist"))?);
     }

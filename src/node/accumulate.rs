@@ -10,7 +10,8 @@ use super::bars::{Market, Universe, read_strategy};
 use super::model_artifact::json_artifact;
 use super::signals::{SCHEMA, table_artifact};
 use super::{
-    ConfigError, Descriptor, InputPort, Kind, NodeContext, NodeError, NodeOutput, OutputPort, ValuePort, ValueType,
+    Behaviour, ConfigError, Descriptor, InputPort, Kind, NodeContext, NodeError, NodeOutput, OutputPort, ValuePort,
+    ValueType,
 };
 use crate::artifact::{ArtifactType, Scalar};
 use crate::backtest::{Backtest, PortfolioRules, simulate};
@@ -78,8 +79,14 @@ impl Kind for Accumulate {
         version: 1,
         doc: "Backtests a strategy and writes features at each signal with its labelled outcome in R.",
         inputs: &[
-            InputPort { name: "bars", types: &[ArtifactType::Bars], required: true, doc: "bars" },
-            InputPort { name: "strategy", types: &[ArtifactType::Strategy], required: true, doc: "strategy" },
+            InputPort { many: false, name: "bars", types: &[ArtifactType::Bars], required: true, doc: "bars" },
+            InputPort {
+                many: false,
+                name: "strategy",
+                types: &[ArtifactType::Strategy],
+                required: true,
+                doc: "strategy",
+            },
         ],
         outputs: &[
             OutputPort { name: "signals", kind: ArtifactType::Signals, doc: "features and outcomes, one row a signal" },
@@ -94,8 +101,7 @@ impl Kind for Accumulate {
             ValuePort { name: "trades", kind: ValueType::Number, doc: "trades of the portfolio" },
             ValuePort { name: "sharpe", kind: ValueType::Number, doc: "Sharpe ratio of the portfolio" },
         ],
-        uses_as_of: true,
-        has_effect: false,
+        behaviour: Behaviour { uses_as_of: true, ..Behaviour::PURE },
     };
 
     fn check(config: &AccumulateConfig) -> Result<(), ConfigError> {
@@ -378,7 +384,7 @@ fn output(
             ("backtest", json_artifact(ArtifactType::Backtest, &report)?),
         ]
         .into(),
-        values,
+        values: values.into(),
         summary,
     })
 }

@@ -8,7 +8,8 @@ use serde_json::json;
 use super::evaluate::Evaluated;
 use super::model_artifact::{StoredModel, json_artifact};
 use super::{
-    ConfigError, Descriptor, InputPort, Kind, NodeContext, NodeError, NodeOutput, OutputPort, ValuePort, ValueType,
+    Behaviour, ConfigError, Descriptor, InputPort, Kind, NodeContext, NodeError, NodeOutput, OutputPort, ValuePort,
+    ValueType,
 };
 use crate::artifact::{ArtifactType, Scalar};
 use crate::base::{Days, Digest, MICROS_PER_DAY, canonical_json};
@@ -67,32 +68,48 @@ impl Kind for DeployIfBetter {
         version: 1,
         doc: "Promotes the candidate if it is provably better than the champion on the same rows, exactly once.",
         inputs: &[
-            InputPort { name: "candidate", types: &[ArtifactType::Model], required: true, doc: "the model to deploy" },
             InputPort {
+                many: false,
+                name: "candidate",
+                types: &[ArtifactType::Model],
+                required: true,
+                doc: "the model to deploy",
+            },
+            InputPort {
+                many: false,
                 name: "champion",
                 types: &[ArtifactType::Model],
                 required: false,
                 doc: "the model it was compared with; the alias must still be held by it",
             },
             InputPort {
+                many: false,
                 name: "strategy",
                 types: &[ArtifactType::Strategy],
                 required: true,
                 doc: "the strategy whose signals the model scores",
             },
             InputPort {
+                many: false,
                 name: "evaluation",
                 types: &[ArtifactType::Evaluation],
                 required: true,
                 doc: "metrics of both models, with the backtest",
             },
             InputPort {
+                many: false,
                 name: "predictions",
                 types: &[ArtifactType::Predictions],
                 required: true,
                 doc: "the rows of the evaluation with both models' probabilities",
             },
-            InputPort { name: "drift", types: &[ArtifactType::Drift], required: false, doc: "drift of the champion" },
+            InputPort {
+                many: false,
+                name: "drift",
+                types: &[ArtifactType::Drift],
+                required: false,
+                doc: "drift of the champion",
+            },
         ],
         outputs: &[OutputPort {
             name: "decision",
@@ -110,8 +127,7 @@ impl Kind for DeployIfBetter {
             ValuePort { name: "registry", kind: ValueType::Text, doc: "name of the registered model" },
             ValuePort { name: "deploy_id", kind: ValueType::Text, doc: "hash of everything that decided" },
         ],
-        uses_as_of: true,
-        has_effect: true,
+        behaviour: Behaviour { uses_as_of: true, has_effect: true, ..Behaviour::PURE },
     };
 
     fn check(config: &DeployConfig) -> Result<(), ConfigError> {

@@ -7,7 +7,8 @@ use serde_json::json;
 use super::model_artifact::{StoredModel, json_artifact};
 use super::signals::Signals;
 use super::{
-    ConfigError, Descriptor, InputPort, Kind, NodeContext, NodeError, NodeOutput, OutputPort, ValuePort, ValueType,
+    Behaviour, ConfigError, Descriptor, InputPort, Kind, NodeContext, NodeError, NodeOutput, OutputPort, ValuePort,
+    ValueType,
 };
 use crate::artifact::{ArtifactType, Scalar};
 use crate::base::{Days, MICROS_PER_DAY, Seed, Timestamp};
@@ -68,8 +69,15 @@ impl Kind for DriftCheck {
         version: 1,
         doc: "Separate verdicts on features, probabilities and performance, calibrated for dependent data.",
         inputs: &[
-            InputPort { name: "current", types: &[ArtifactType::Signals], required: true, doc: "signals to look at" },
             InputPort {
+                many: false,
+                name: "current",
+                types: &[ArtifactType::Signals],
+                required: true,
+                doc: "signals to look at",
+            },
+            InputPort {
+                many: false,
                 name: "reference",
                 types: &[ArtifactType::Model],
                 required: false,
@@ -93,8 +101,7 @@ impl Kind for DriftCheck {
                 doc: "days from the last outcome the model learnt from to the end of the data window",
             },
         ],
-        uses_as_of: true,
-        has_effect: false,
+        behaviour: Behaviour { uses_as_of: true, ..Behaviour::PURE },
     };
 
     fn check(config: &DriftCheckConfig) -> Result<(), ConfigError> {
@@ -260,7 +267,7 @@ fn without_tests(signals: &Signals, verdict: &str, reason: &str) -> Result<NodeO
     let report = json!({"version": 1, "decision": verdict, "reason": reason, "performance": {"verdict": verdict}});
     Ok(NodeOutput {
         outputs: [("report", json_artifact(ArtifactType::Drift, &report)?)].into(),
-        values,
+        values: values.into(),
         summary: format!("{verdict}: {reason}"),
     })
 }

@@ -16,8 +16,8 @@ use super::bars::Universe;
 use super::model_artifact::{StoredModel, json_artifact};
 use super::signals::{Signals, table_artifact};
 use super::{
-    ConfigError, Descriptor, InputArtifact, InputPort, Kind, NodeContext, NodeError, NodeOutput, OutputPort, ValuePort,
-    ValueType,
+    Behaviour, ConfigError, Descriptor, InputArtifact, InputPort, Kind, NodeContext, NodeError, NodeOutput, OutputPort,
+    ValuePort, ValueType,
 };
 use crate::artifact::{Artifact, ArtifactType, Scalar};
 use crate::backtest::MlRules;
@@ -127,21 +127,36 @@ impl Kind for Evaluate {
         version: 1,
         doc: "Candidate and champion on the same unseen rows, with intervals; the backtest with and without the model.",
         inputs: &[
-            InputPort { name: "candidate", types: &[ArtifactType::Model], required: true, doc: "the model to judge" },
             InputPort {
+                many: false,
+                name: "candidate",
+                types: &[ArtifactType::Model],
+                required: true,
+                doc: "the model to judge",
+            },
+            InputPort {
+                many: false,
                 name: "champion",
                 types: &[ArtifactType::Model],
                 required: false,
                 doc: "the model to compare with",
             },
             InputPort {
+                many: false,
                 name: "data",
                 types: &[ArtifactType::Signals],
                 required: true,
                 doc: "the signals the candidate was trained on",
             },
-            InputPort { name: "bars", types: &[ArtifactType::Bars], required: true, doc: "bars of the backtest" },
             InputPort {
+                many: false,
+                name: "bars",
+                types: &[ArtifactType::Bars],
+                required: true,
+                doc: "bars of the backtest",
+            },
+            InputPort {
+                many: false,
                 name: "strategy",
                 types: &[ArtifactType::Strategy],
                 required: true,
@@ -176,8 +191,7 @@ impl Kind for Evaluate {
                 doc: "Sharpe ratio of the backtest with the model",
             },
         ],
-        uses_as_of: true,
-        has_effect: false,
+        behaviour: Behaviour { uses_as_of: true, ..Behaviour::PURE },
     };
 
     fn check(config: &EvaluateConfig) -> Result<(), ConfigError> {

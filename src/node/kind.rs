@@ -22,6 +22,8 @@ pub struct InputPort {
     pub types: &'static [ArtifactType],
     /// Whether a node of this kind must connect it.
     pub required: bool,
+    /// Whether it takes several artifacts, those of all instances of a node.
+    pub many: bool,
     /// Meaning.
     pub doc: &'static str,
 }
@@ -38,7 +40,7 @@ pub struct OutputPort {
 }
 
 /// The type of a value, for conditions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ValueType {
     /// True or false.
     Bool,
@@ -48,6 +50,19 @@ pub enum ValueType {
     Text,
     /// One of a closed set of words.
     Word(&'static [&'static str]),
+    /// One of a set of words that the file declares.
+    Declared(Vec<String>),
+}
+
+impl ValueType {
+    /// The words that it can be, where they are a closed set.
+    pub fn words(&self) -> Option<Vec<String>> {
+        match self {
+            Self::Word(words) => Some(words.iter().map(|word| (*word).to_owned()).collect()),
+            Self::Declared(words) => Some(words.clone()),
+            Self::Bool | Self::Number | Self::Text => None,
+        }
+    }
 }
 
 /// A value that a kind declares.
@@ -76,11 +91,86 @@ pub struct Descriptor {
     pub outputs: &'static [OutputPort],
     /// Values for conditions and for people.
     pub values: &'static [ValuePort],
+    /// What the planner and the engine must know of it.
+    pub behaviour: Behaviour,
+}
+
+/// Who carries a node out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Executor {
+    /// The thread pool of the run: it computes.
+    Pool,
+    /// A thread of its own: it waits for something outside the program.
+    Thread,
+    /// The engine itself: the node is a pipeline.
+    Engine,
+}
+
+/// What the planner and the engine must know of a kind.
+#[derive(Clone, Copy, Debug)]
+pub struct Behaviour {
     /// Whether the end of the data window is part of the fingerprint beside the config.
     pub uses_as_of: bool,
     /// Whether it changes something outside the store, so that a result is a report of what happened, not a function of
     /// the inputs alone.
     pub has_effect: bool,
+    /// Whether it takes inputs of any name and type.
+    pub open_inputs: bool,
+    /// Whether its result may be reused at all.
+    pub reusable: bool,
+    /// Whether people may be told of it: a hidden kind serves tests and benchmarks.
+    pub hidden: bool,
+    /// Who carries it out.
+    pub executor: Executor,
+}
+
+impl Behaviour {
+    /// A function of its config and its inputs.
+    pub const PURE: Self = Self {
+        uses_as_of: false,
+        has_effect: false,
+        open_inputs: false,
+        reusable: true,
+        hidden: false,
+        executor: Executor::Pool,
+    };
+}
+
+/// The outputs and values of a node whose config declares them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Declared {
+    /// Output: its type.
+    pub outputs: BTreeMap<String, ArtifactType>,
+    /// Value: its type.
+    pub values: BTreeMap<String, ValueType>,
+}
+
+/// Things by name.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Named<T>(pub BTreeMap<String, T>);
+
+impl<T> Default for Named<T> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
+    }
+}
+
+impl<T, const N: usize> From<[(&'static str, T); N]> for Named<T> {
+    fn from(pairs: [(&'static str, T); N]) -> Self {
+        pairs.into_iter().collect()
+    }
+}
+
+impl<T> From<BTreeMap<&'static str, T>> for Named<T> {
+    fn from(pairs: BTreeMap<&'static str, T>) -> Self {
+        pairs.into_iter().collect()
+    }
+}
+
+impl<T> FromIterator<(&'static str, T)> for Named<T> {
+    fn from_iter<I: IntoIterator<Item = (&'static str, T)>>(pairs: I) -> Self {
+        Self(pairs.into_iter().map(|(name, thing)| (name.to_owned(), thing)).collect())
+    }
 }
 
 impl Descriptor {
@@ -212,16 +302,36 @@ impl InputArtifact {
     }
 }
 
+/// A file outside the store that a node uses, pinned when the run started.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PinnedFile {
+    /// Where it was found.
+    pub path: std::path::PathBuf,
+    /// SHA-256 of its bytes then.
+    pub sha256: crate::base::Digest,
+    /// Its bytes then; programs are run where they are, and have none here.
+    pub bytes: Option<Bytes>,
+}
+
 /// What a node body may use.
 pub struct NodeContext {
     /// Inputs by port; an optional input without an artifact is absent.
     pub inputs: BTreeMap<String, InputArtifact>,
+    /// Inputs that take several artifacts, by port: each with the place of the instance it comes from, in order. One
+    /// whose instance has no result is absent where the input is optional.
+    pub many: BTreeMap<String, Vec<(String, Option<InputArtifact>)>>,
+    /// Files outside the store that the kind asked for, as they were when the run started.
+    pub files: BTreeMap<String, PinnedFile>,
+    /// Looks a variable of the environment up that the config names.
+    pub environment: Arc<dyn Fn(&str) -> Option<String> + Send + Sync>,
     /// End of the data window, exclusive.
     pub as_of: Timestamp,
     /// Asks the body to stop.
     pub cancel: CancelToken,
     /// Takes progress: done, total, and a few words.
     pub progress: Arc<dyn Fn(u64, u64, &str) + Send + Sync>,
+    /// Takes lines for the log of this attempt.
+    pub log: Arc<dyn Fn(&str) + Send + Sync>,
     /// The model registry: the only thing a body may change.
     pub registry: RegistryClient,
     /// Keeps work in progress, so that a stopped attempt is continued; never changes a result.
@@ -247,9 +357,9 @@ impl NodeContext {
 #[derive(Debug, Default)]
 pub struct NodeOutput {
     /// Artifacts by port.
-    pub outputs: BTreeMap<&'static str, Artifact>,
+    pub outputs: Named<Artifact>,
     /// Values by name.
-    pub values: BTreeMap<&'static str, Scalar>,
+    pub values: Named<Scalar>,
     /// The result in one line, for people.
     pub summary: String,
 }
@@ -280,6 +390,28 @@ pub trait Kind: Sync + 'static {
     fn effect_holds(_values: &BTreeMap<String, Scalar>, _registry: &RegistryClient) -> bool {
         true
     }
+
+    /// Changes a config so that the node decides as before but changes nothing outside the store.
+    fn without_effect(_config: &mut Self::Config) {}
+
+    /// Outputs and values that the config declares, read from it as written; `None` when those of the descriptor are all.
+    fn declared(_with: &Value) -> Option<Declared> {
+        None
+    }
+
+    /// The files outside the store that a node uses: the program it runs first, then others by their paths.
+    fn files(_config: &Self::Config) -> NodeFiles {
+        NodeFiles::default()
+    }
+}
+
+/// The files outside the store that a node uses.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NodeFiles {
+    /// The program it runs: a path, or a name to be looked up.
+    pub program: Option<String>,
+    /// Others, by path.
+    pub others: Vec<String>,
 }
 
 /// A node kind without the type of its config: what tables and engines hold.
@@ -301,6 +433,15 @@ pub trait NodeKind: Sync {
 
     /// See [`Kind::effect_holds`].
     fn effect_holds(&self, values: &BTreeMap<String, Scalar>, registry: &RegistryClient) -> bool;
+
+    /// See [`Kind::without_effect`].
+    fn without_effect(&self, with: &Value) -> Value;
+
+    /// See [`Kind::declared`].
+    fn declared(&self, with: &Value) -> Option<Declared>;
+
+    /// See [`Kind::files`].
+    fn files(&self, with: &Value) -> NodeFiles;
 }
 
 impl<K: Kind> NodeKind for K {
@@ -324,6 +465,23 @@ impl<K: Kind> NodeKind for K {
 
     fn effect_holds(&self, values: &BTreeMap<String, Scalar>, registry: &RegistryClient) -> bool {
         K::effect_holds(values, registry)
+    }
+
+    fn without_effect(&self, with: &Value) -> Value {
+        let changed = serde_json::from_value(with.clone()).map(|mut config: K::Config| {
+            K::without_effect(&mut config);
+            serde_json::to_value(&config)
+        });
+        // a config that came from here reads back and serialises
+        changed.ok().and_then(Result::ok).unwrap_or_else(|| with.clone())
+    }
+
+    fn declared(&self, with: &Value) -> Option<Declared> {
+        K::declared(with)
+    }
+
+    fn files(&self, with: &Value) -> NodeFiles {
+        serde_json::from_value(with.clone()).map(|config| K::files(&config)).unwrap_or_default()
     }
 }
 

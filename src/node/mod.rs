@@ -9,19 +9,24 @@
 
 mod accumulate;
 mod bars;
+mod command;
 mod deploy_if_better;
 mod drift_check;
 mod evaluate;
 mod kind;
 mod model_artifact;
+mod noop;
 mod optimize_parameters;
+mod pipeline;
 mod signals;
 mod train;
 
+pub use command::CommandError;
 pub use kind::{
-    ConfigError, Descriptor, InputArtifact, InputPort, Kind, NodeContext, NodeError, NodeKind, NodeOutput, OutputPort,
-    PathStep, ValuePort, ValueType,
+    Behaviour, ConfigError, Declared, Descriptor, Executor, InputArtifact, InputPort, Kind, Named, NodeContext,
+    NodeError, NodeFiles, NodeKind, NodeOutput, OutputPort, PathStep, PinnedFile, ValuePort, ValueType,
 };
+pub use pipeline::PipelineConfig;
 
 /// Every kind a pipeline may name.
 pub const KINDS: &[&dyn NodeKind] = &[
@@ -31,6 +36,9 @@ pub const KINDS: &[&dyn NodeKind] = &[
     &evaluate::Evaluate,
     &drift_check::DriftCheck,
     &deploy_if_better::DeployIfBetter,
+    &command::Command,
+    &pipeline::Pipeline,
+    &noop::Noop,
 ];
 
 /// Finds a kind by name.

@@ -22,7 +22,8 @@ use super::bars::{Universe, read_strategy};
 use super::model_artifact::json_artifact;
 use super::signals::table_artifact;
 use super::{
-    ConfigError, Descriptor, InputPort, Kind, NodeContext, NodeError, NodeOutput, OutputPort, ValuePort, ValueType,
+    Behaviour, ConfigError, Descriptor, InputPort, Kind, NodeContext, NodeError, NodeOutput, OutputPort, ValuePort,
+    ValueType,
 };
 use crate::artifact::{Artifact, ArtifactType, Scalar, Scratch};
 use crate::base::Seed;
@@ -145,8 +146,9 @@ impl Kind for OptimizeParameters {
         version: 1,
         doc: "Searches a strategy's parameters by TPE on walk-forward folds, and opens the holdout once.",
         inputs: &[
-            InputPort { name: "bars", types: &[ArtifactType::Bars], required: true, doc: "bars" },
+            InputPort { many: false, name: "bars", types: &[ArtifactType::Bars], required: true, doc: "bars" },
             InputPort {
+                many: false,
                 name: "strategy",
                 types: &[ArtifactType::Strategy],
                 required: true,
@@ -175,8 +177,7 @@ impl Kind for OptimizeParameters {
             ValuePort { name: "pbo", kind: ValueType::Number, doc: "probability of backtest overfitting, 0 to 1" },
             ValuePort { name: "dsr", kind: ValueType::Number, doc: "deflated Sharpe ratio, 0 to 1" },
         ],
-        uses_as_of: true,
-        has_effect: false,
+        behaviour: Behaviour { uses_as_of: true, ..Behaviour::PURE },
     };
 
     fn check(config: &OptimizeConfig) -> Result<(), ConfigError> {

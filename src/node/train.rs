@@ -9,7 +9,8 @@ use serde_json::{Map, Value, json};
 use super::model_artifact::{FeatureSchema, Manifest, Predictions, pretty};
 use super::signals::{Signals, table_artifact};
 use super::{
-    ConfigError, Descriptor, InputPort, Kind, NodeContext, NodeError, NodeOutput, OutputPort, ValuePort, ValueType,
+    Behaviour, ConfigError, Descriptor, InputPort, Kind, NodeContext, NodeError, NodeOutput, OutputPort, ValuePort,
+    ValueType,
 };
 use crate::artifact::{Artifact, ArtifactType, Scalar};
 use crate::base::{Seed, Timestamp};
@@ -109,7 +110,13 @@ impl Kind for Train {
         name: "train",
         version: 1,
         doc: "Trains a signal-quality model: walk-forward with purge, calibrated out of fold, published with its record.",
-        inputs: &[InputPort { name: "data", types: &[ArtifactType::Signals], required: true, doc: "labelled signals" }],
+        inputs: &[InputPort {
+            many: false,
+            name: "data",
+            types: &[ArtifactType::Signals],
+            required: true,
+            doc: "labelled signals",
+        }],
         outputs: &[
             OutputPort { name: "model", kind: ArtifactType::Model, doc: "the model, trained on all labelled signals" },
             OutputPort {
@@ -124,8 +131,7 @@ impl Kind for Train {
             ValuePort { name: "rows", kind: ValueType::Number, doc: "labelled signals learnt from" },
             ValuePort { name: "folds", kind: ValueType::Number, doc: "folds that gave predictions" },
         ],
-        uses_as_of: false,
-        has_effect: false,
+        behaviour: Behaviour::PURE,
     };
 
     fn check(config: &TrainConfig) -> Result<(), ConfigError> {

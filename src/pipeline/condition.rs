@@ -20,10 +20,21 @@ pub use types::{ConditionType, check};
 pub enum Reference {
     /// `params.name`.
     Param(String),
+    /// `matrix.axis`.
+    Matrix(String),
     /// `run.as_of`.
     AsOf,
+    /// `run.status`: known when the run has ended.
+    RunStatus,
     /// `node.status`.
     Status(String),
+    /// The status of all instances of a node together: failed if one failed, and so on.
+    StatusOfAll {
+        /// The node.
+        node: String,
+        /// Its instances.
+        instances: Vec<String>,
+    },
     /// `node.value`.
     Value {
         /// The node.
@@ -37,8 +48,10 @@ impl fmt::Display for Reference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Param(name) => write!(f, "params.{name}"),
+            Self::Matrix(axis) => write!(f, "matrix.{axis}"),
             Self::AsOf => f.write_str("run.as_of"),
-            Self::Status(node) => write!(f, "{node}.status"),
+            Self::RunStatus => f.write_str("run.status"),
+            Self::Status(node) | Self::StatusOfAll { node, .. } => write!(f, "{node}.status"),
             Self::Value { node, value } => write!(f, "{node}.{value}"),
         }
     }
@@ -113,11 +126,39 @@ impl Condition {
         Ok(Self { text: text.to_owned(), expression })
     }
 
+    /// The same condition with its references replaced: by a constant, or by another reference.
+    #[must_use]
+    pub(super) fn bind(&self, replace: &dyn Fn(&Reference) -> Option<ExpressionKind>) -> Self {
+        let mut bound = self.clone();
+        rewrite(&mut bound.expression, replace);
+        bound
+    }
+
     /// Every reference, in the order written.
     pub fn references(&self) -> Vec<(&Reference, Span)> {
         let mut found = Vec::new();
         collect(&self.expression, &mut found);
         found
+    }
+}
+
+fn rewrite(expression: &mut Expression, replace: &dyn Fn(&Reference) -> Option<ExpressionKind>) {
+    match &mut expression.node {
+        ExpressionKind::Literal(_) => {}
+        ExpressionKind::Reference(reference) => {
+            if let Some(other) = replace(reference) {
+                expression.node = other;
+            }
+        }
+        ExpressionKind::List(items) => items.iter_mut().for_each(|item| rewrite(item, replace)),
+        ExpressionKind::Not(inner) => rewrite(inner, replace),
+        ExpressionKind::And(a, b)
+        | ExpressionKind::Or(a, b)
+        | ExpressionKind::Compare(_, a, b)
+        | ExpressionKind::In(a, b) => {
+            rewrite(a, replace);
+            rewrite(b, replace);
+        }
     }
 }
 

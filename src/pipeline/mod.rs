@@ -1,45 +1,69 @@
 //! Pipeline files: YAML text to a checked [`Pipeline`].
 //!
 //! ```text
-//! text -> yaml (tree with places) -> file (keys and types) -> params, templates -> check (names, types, cycles) -> Pipeline
+//! text -> yaml (tree with places) -> file (keys and types) -> params -> matrix (instances)
+//!      -> templates, check (names, types) -> order (cycles) -> Pipeline
 //! ```
 //!
-//! Every problem of a stage is reported at once, each with its place and the edit that mends it. What the language has
-//! but this version does not run yet (`matrix`, `retry`, ...) is refused by name, never ignored.
+//! Every problem of a stage is reported at once, each with its place and the edit that mends it.
 
 mod check;
 pub mod condition;
 mod file;
+mod keys;
+mod matrix;
 mod params;
+mod policy;
+mod reference;
+mod schedule;
 mod template;
 mod yaml;
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::base::{Located, Problem, Span, Timestamp};
-use crate::node::NodeKind;
+use crate::base::{Located, Span, Timestamp};
+use crate::node::{NodeFiles, NodeKind};
 
 pub use check::load;
 pub(crate) use check::param_scalar;
 pub use condition::Condition;
-pub use file::Schedule;
-pub use params::{Param, ParamType};
+pub use matrix::{Coordinate, Coordinates};
+pub use params::{Param, ParamType, param_file};
+pub use policy::{CacheMode, Concurrency, FailureClass, Notify, NotifyTarget, OnConflict, Policy, Retry};
+pub use schedule::Schedule;
+
+/// Reads a file's text; the error says why it cannot be read.
+pub type ReadFile = Arc<dyn Fn(&str) -> Result<String, String> + Send + Sync>;
+/// Stands for the id of the run in paths and addresses until there is one.
+pub const RUN_ID: &str = "${run.id}";
+/// Looks a variable of the environment up.
+pub type LookUp = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
 /// What a caller brings beside the file.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct LoadOptions {
-    /// Values for declared params, by name, as text (`--set`).
+    /// Values for declared params, by name, as text (`--set`, `--params`).
     pub set: BTreeMap<String, String>,
     /// End of the data window, exclusive; overrides the file.
     pub as_of: Option<Timestamp>,
     /// What time it is, for the last due tick of a schedule.
     pub now: Option<Timestamp>,
+    /// The environment, for `notify`; without it, `notify` is only looked at.
+    pub environment: Option<LookUp>,
+    /// Reads the files of `pipeline` nodes; without it they are not looked into.
+    pub read: Option<ReadFile>,
+    /// Whether nodes that change something outside the store only say what they would do.
+    pub shadow: bool,
+    /// Files of the pipelines that this one is a node of, outermost first.
+    pub within: Vec<String>,
 }
 
 /// A file that was read and found right.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Pipeline {
     /// Its name.
     pub name: String,
@@ -55,8 +79,27 @@ pub struct Pipeline {
     pub sources: BTreeMap<String, Source>,
     /// Where each source is declared: it is read later, and may then turn out to be missing.
     pub source_spans: BTreeMap<String, Span>,
+    /// Which runs must not run at the same time.
+    pub concurrency: Option<Concurrency>,
+    /// Pools by name: how many of their nodes may run at once.
+    pub pools: BTreeMap<String, usize>,
+    /// Who is told when a run has ended.
+    pub notify: Vec<Notify>,
     /// Nodes, each after all those it depends on.
     pub nodes: Vec<Node>,
+    /// The nodes of the file that have a matrix or follow one, by name.
+    pub groups: BTreeMap<String, Group>,
+    /// The text it was read from.
+    pub text: Arc<str>,
+}
+
+/// The instances of one node of the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// How many of them may run at once.
+    pub max_parallel: Option<usize>,
+    /// Whether the first that fails stops the others.
+    pub fail_fast: bool,
 }
 
 impl Pipeline {
@@ -73,6 +116,8 @@ pub enum Source {
     Bars(String),
     /// A strategy file.
     Strategy(String),
+    /// Any file or folder.
+    File(String),
     /// Part of a registered model's version.
     Registry {
         /// The model's name.
@@ -106,10 +151,15 @@ pub enum Otherwise {
     File(String),
 }
 
-/// A step.
+/// A step: a node of the file, or one instance of it.
+#[derive(Clone)]
 pub struct Node {
-    /// Its name in the file.
+    /// Its name: that in the file, with its place where it has several instances, as `train[model=logistic,seed=1]`.
     pub id: String,
+    /// Its name in the file.
+    pub group: String,
+    /// Where the instance stands.
+    pub place: Coordinates,
     /// What it does.
     pub kind: &'static dyn NodeKind,
     /// Config, with defaults filled in and references substituted.
@@ -122,10 +172,18 @@ pub struct Node {
     pub when: Option<Condition>,
     /// Where to copy outputs, by port.
     pub publish: BTreeMap<String, String>,
+    /// How it is run.
+    pub policy: Policy,
+    /// Files outside the store that it uses.
+    pub files: NodeFiles,
+    /// Where it stands in the file.
+    pub span: Span,
+    /// The pipeline that it runs, where it is one.
+    pub child: Option<Arc<Pipeline>>,
 }
 
-impl std::fmt::Debug for Node {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Node").field("id", &self.id).field("with", &self.with).field("inputs", &self.inputs).finish()
     }
 }
@@ -134,9 +192,29 @@ impl std::fmt::Debug for Node {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Edge {
     /// Where it comes from.
-    pub from: Origin,
+    pub from: Feed,
     /// Whether the node runs without it.
     pub optional: bool,
+}
+
+/// One artifact, or those of several instances.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Feed {
+    /// One.
+    One(Origin),
+    /// Several, each with the place of its instance, in the order of the file.
+    Many(Vec<(String, Origin)>),
+}
+
+impl Feed {
+    /// Every place that something comes from.
+    pub fn origins(&self) -> impl Iterator<Item = &Origin> {
+        let (one, many) = match self {
+            Self::One(origin) => (Some(origin), [].iter()),
+            Self::Many(origins) => (None, origins.iter()),
+        };
+        one.into_iter().chain(many.map(|(_, origin)| origin))
+    }
 }
 
 /// Where an artifact comes from.
@@ -153,8 +231,8 @@ pub enum Origin {
     },
 }
 
-impl std::fmt::Display for Origin {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Source(name) => write!(f, "sources.{name}"),
             Self::Output { node, port } => write!(f, "{node}.{port}"),
@@ -164,9 +242,3 @@ impl std::fmt::Display for Origin {
 
 /// Reads text with its place, for errors that are found later.
 type Text = Located<String>;
-
-fn not_built(span: Span, what: &str) -> Problem {
-    Problem::new("pipeline::not_built", span, format!("`{what}` is part of the language but not built yet"))
-        .label("not built yet")
-        .hint("remove it: this version would have to ignore it, and it ignores nothing")
-}

@@ -129,6 +129,27 @@ pub(super) fn scalar(value: &Value) -> Option<Scalar> {
     serde_json::from_value(value.clone()).ok()
 }
 
+/// Reads a file of values of params, a mapping from name to value; the values become texts, as on the command line.
+///
+/// # Errors
+/// It is no mapping, or a value is one itself.
+pub fn param_file(text: &str) -> Result<std::collections::BTreeMap<String, String>, Problem> {
+    let tree = super::yaml::parse(text).map_err(|mut problems| problems.swap_remove(0))?;
+    let Yaml::Map(fields) = &tree.value else {
+        let message = format!("expected a mapping from param to value, found {}", tree.value.describe());
+        return Err(Problem::new("pipeline::bad_param", tree.span, message));
+    };
+    let value = |(name, value): &(Located<String>, Located<Yaml>)| match &value.value {
+        Yaml::Map(_) | Yaml::Null => {
+            let message =
+                format!("param `{}`: expected a value or a list, found {}", name.value, value.value.describe());
+            Err(Problem::new("pipeline::bad_param", value.span, message))
+        }
+        plain => Ok((name.value.clone(), as_text(&plain.to_json()))),
+    };
+    fields.iter().map(value).collect()
+}
+
 /// Reads a declaration `{type: int, default: 50, min: 1, max: 5000}`.
 pub(super) fn declare(name: &Located<String>, declaration: &Located<Yaml>) -> Result<Param, Problem> {
     let Yaml::Map(fields) = &declaration.value else {

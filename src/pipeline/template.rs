@@ -1,4 +1,4 @@
-//! `${params.x}` and `${run.as_of}` in values.
+//! `${params.x}`, `${run.as_of}`, `${matrix.x}` and, where it may stand, `${run.id}` and `${env.X}` in values.
 //!
 //! A value that is one reference and nothing else takes the referred value with its type; inside a longer text the value
 //! is written out. `\${` is a literal. An undefined name is an error with its place, never empty text.
@@ -7,16 +7,27 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::matrix::Coordinates;
 use super::params::Param;
 use super::yaml::Yaml;
 use crate::base::{Located, Problem, Span, Timestamp};
 
+/// Looks a variable of the environment up.
+pub(super) type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
+
 /// What references may name.
+#[derive(Clone, Copy)]
 pub(super) struct Scope<'a> {
     /// Declared params.
     pub params: &'a BTreeMap<String, Param>,
     /// End of the data window.
     pub as_of: Timestamp,
+    /// Where the instance stands that the value is for.
+    pub place: Option<&'a Coordinates>,
+    /// Whether the run's id may stand here: not in what enters a fingerprint. It stays as it is until there is a run.
+    pub run_id: bool,
+    /// The environment, where it may stand: not in what is recorded.
+    pub environment: Option<Environment<'a>>,
 }
 
 impl Scope<'_> {
@@ -77,11 +88,36 @@ impl Scope<'_> {
                     .suggest(param, self.params.keys().map(String::as_str))),
             },
             Some(("run", "as_of")) => Ok(Value::String(self.as_of.to_string())),
-            Some(("matrix" | "env", _)) => Err(super::not_built(span, &format!("${{{name}}}"))),
-            _ => {
-                Err(undefined(format!("`${{{name}}}` refers to nothing"))
-                    .hint("known: ${params.NAME} and ${run.as_of}"))
-            }
+            Some(("run", "id")) => self.run_id.then(|| Value::from(super::RUN_ID)).ok_or_else(|| {
+                undefined(format!("`${{{name}}}` may stand in `publish` and `notify` only"))
+                    .hint("what enters a result must not differ from run to run; use ${run.as_of}")
+            }),
+            Some(("matrix", axis)) => match self.place.and_then(|place| place.get(axis)) {
+                Some(value) => Ok(value.to_json()),
+                None => {
+                    let problem = undefined(format!("`${{{name}}}`: there is no axis `{axis}` here"));
+                    let axes = self.place.iter().flat_map(|place| place.0.iter().map(|own| &*own.axis));
+                    let axes: Vec<&str> = axes.collect();
+                    Err(match axes.as_slice() {
+                        [] => problem.hint("give the node a `matrix`, or `for_each` to follow a node that has one"),
+                        known => problem.suggest(axis, known.iter().copied()),
+                    })
+                }
+            },
+            Some(("env", variable)) => match self.environment.map(|look_up| look_up(variable)) {
+                Some(Some(value)) => Ok(Value::String(value)),
+                Some(None) => Err(Problem::new(
+                    "pipeline::environment",
+                    span,
+                    format!("the environment variable `{variable}` is not set"),
+                )
+                .hint("set it, or add `optional: true` to do without this entry when it is not set")),
+                None => Err(undefined(format!("`${{{name}}}` may stand in `notify` only"))
+                    .hint("what a node is given is recorded; a `command` node names secrets in `pass_env`")),
+            },
+            _ => Err(undefined(format!("`${{{name}}}` refers to nothing")).hint(
+                "known: ${params.NAME}, ${matrix.AXIS}, ${run.as_of}; in `publish` ${run.id}; in `notify` ${env.NAME}",
+            )),
         }
     }
 }
@@ -100,7 +136,8 @@ mod tests {
         let list = Param { kind: ParamType::List, value: serde_json::json!(["A", "B"]) };
         let trials = Param { kind: ParamType::Int { min: None, max: None }, value: 50.into() };
         let params = [("symbols".to_owned(), list), ("trials".to_owned(), trials)].into();
-        let scope = Scope { params: &params, as_of: "2013-03-03".parse().unwrap() };
+        let as_of = "2013-03-03".parse().unwrap();
+        let scope = Scope { params: &params, as_of, place: None, run_id: false, environment: None };
         scope.fill_text(text, Span::default()).map_err(|problem| problem.message)
     }
 

@@ -4,7 +4,8 @@
 //! |---|---|
 //! | kind and its version | names of nodes and runs |
 //! | `with` after substitution, defaults filled in | `when`, `needs`, `publish` |
-//! | digest of each input's bytes, by port; absent inputs as null | paths to files, threads, host, time |
+//! | digest of each input's bytes, by port; absent inputs as null; several by the places of their instances | paths to files, threads, host, time |
+//! | digests of the program and the files that a command uses | how nodes are run: `retry`, `timeout`, `pool`, `cache` |
 //! | names of the files in a folder of bars: part of its manifest | |
 //! | end of the data window, if the kind declares it | the version of this program |
 //!
@@ -14,7 +15,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::artifact::ArtifactRef;
+use super::resolve::Given;
 use crate::base::{CanonicalError, Digest, Timestamp, canonical_json};
 use crate::node::Descriptor;
 
@@ -37,11 +38,12 @@ impl Fingerprint {
     pub fn of(
         descriptor: &Descriptor,
         with: &Value,
-        inputs: &BTreeMap<String, Option<ArtifactRef>>,
+        inputs: &BTreeMap<String, Given>,
+        files: &BTreeMap<String, Digest>,
         as_of: Timestamp,
     ) -> Result<Self, CanonicalError> {
-        let inputs: BTreeMap<&str, Option<Digest>> =
-            inputs.iter().map(|(port, found)| (port.as_str(), found.as_ref().map(|found| found.sha256))).collect();
+        let inputs: BTreeMap<&str, Value> =
+            inputs.iter().map(|(port, given)| (port.as_str(), given.digests())).collect();
         let mut parts = json!({
             "format": FORMAT,
             "kind": descriptor.name,
@@ -49,7 +51,10 @@ impl Fingerprint {
             "with": with,
             "inputs": inputs,
         });
-        if descriptor.uses_as_of {
+        if !files.is_empty() {
+            parts["files"] = json!(files);
+        }
+        if descriptor.behaviour.uses_as_of {
             parts["as_of"] = as_of.to_string().into();
         }
         Ok(Self { digest: Digest::of(&canonical_json(&parts)?), parts })

@@ -13,13 +13,13 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::artifact::{Action, ArtifactRef, Scalar, Store, StoreError};
+use crate::artifact::{Action, Scalar, Store, StoreError};
 use crate::base::Digest;
-use crate::pipeline::{Node, Pipeline};
+use crate::pipeline::{CacheMode, Node, Pipeline};
 use crate::registry::RegistryClient;
 
 pub use fingerprint::{Fingerprint, differences};
-pub use resolve::{NodeState, Resolution, resolve};
+pub use resolve::{Given, NodeState, Outside, Resolution, known, resolve};
 
 /// What will happen to a node.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -70,7 +70,13 @@ pub async fn find_reusable(
     fingerprint: &Fingerprint,
     registry: &RegistryClient,
 ) -> Result<Option<Action>, StoreError> {
-    let Some(action) = store.find_action(fingerprint.digest).await? else { return Ok(None) };
+    let reusable = node.kind.descriptor().behaviour.reusable && node.policy.cache == CacheMode::Default;
+    let Some(action) = (if reusable { store.find_action(fingerprint.digest).await? } else { None }) else {
+        return Ok(None);
+    };
+    if !node.kind.descriptor().behaviour.has_effect {
+        return Ok(Some(action));
+    }
     let (kind, values, client) = (node.kind, action.values.clone(), registry.clone());
     // a kind may wait for the registry, which must not happen on a thread that drives the runtime
     let holds = tokio::task::spawn_blocking(move || kind.effect_holds(&values, &client)).await.unwrap_or(false);
@@ -83,7 +89,7 @@ pub async fn find_reusable(
 /// The store cannot be reached.
 pub async fn plan(
     pipeline: &Pipeline,
-    sources: &BTreeMap<String, Option<ArtifactRef>>,
+    outside: Outside<'_>,
     store: &Store,
     registry: &RegistryClient,
     last_parts: &BTreeMap<String, Value>,
@@ -91,25 +97,19 @@ pub async fn plan(
     let mut states: BTreeMap<String, NodeState> = BTreeMap::new();
     let mut planned = Vec::with_capacity(pipeline.nodes.len());
     for node in &pipeline.nodes {
-        let resolution = resolve(pipeline, node, &states, sources);
+        let resolution = resolve(pipeline, node, &states, outside);
         let mut key = None;
         let (step, state) = match resolution {
             Resolution::Skip(because) => (Step::Skip { because: because.clone() }, NodeState::Skipped(because)),
             Resolution::Wait(until) => (Step::Unknown { until }, NodeState::Pending),
-            Resolution::Ready(fingerprint) => {
+            Resolution::Ready { fingerprint, .. } => {
                 key = Some(fingerprint.digest);
                 match find_reusable(store, node, &fingerprint, registry).await? {
                     Some(action) => {
                         let step = Step::Reuse { made_by: action.made_by.run.clone() };
                         (step, NodeState::Done { outputs: action.outputs, values: action.values, reused: true })
                     }
-                    None => {
-                        let because = match last_parts.get(&node.id) {
-                            None => vec!["first time".to_owned()],
-                            Some(last) => differences(last, &fingerprint.parts),
-                        };
-                        (Step::Run { because }, NodeState::Pending)
-                    }
+                    None => (Step::Run { because: reasons(node, &fingerprint, last_parts) }, NodeState::Pending),
                 }
             }
         };
@@ -122,6 +122,19 @@ pub async fn plan(
         });
     }
     Ok(planned)
+}
+
+/// Why a node runs, part by part.
+fn reasons(node: &Node, fingerprint: &Fingerprint, last_parts: &BTreeMap<String, Value>) -> Vec<String> {
+    if !node.kind.descriptor().behaviour.reusable {
+        return vec![format!("a node of kind `{}` always runs", node.kind.descriptor().name)];
+    }
+    match (node.policy.cache, last_parts.get(&node.id)) {
+        (CacheMode::Refresh, _) => vec!["cache: refresh".to_owned()],
+        (CacheMode::Off, _) => vec!["cache: off".to_owned()],
+        (CacheMode::Default, None) => vec!["first time".to_owned()],
+        (CacheMode::Default, Some(last)) => differences(last, &fingerprint.parts),
+    }
 }
 
 /// A node's values as conditions see them.

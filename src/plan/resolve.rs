@@ -2,9 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::{Value, json};
+
 use crate::artifact::{ArtifactRef, Scalar};
+use crate::base::Digest;
 use crate::pipeline::condition::{Known, Reference, Verdict, evaluate};
-use crate::pipeline::{Node, Origin, Pipeline, param_scalar};
+use crate::pipeline::{Feed, Node, Origin, Pipeline, param_scalar};
 
 use super::Values;
 use super::fingerprint::Fingerprint;
@@ -33,7 +36,7 @@ pub enum NodeState {
 
 impl NodeState {
     /// The word that `node.status` has in conditions.
-    fn status(&self) -> Option<&'static str> {
+    pub fn status(&self) -> Option<&'static str> {
         Some(match self {
             Self::Pending => return None,
             // whether the result was there before must not decide what else runs
@@ -45,11 +48,45 @@ impl NodeState {
     }
 }
 
+/// What an input is given.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Given {
+    /// An artifact, or nothing.
+    One(Option<ArtifactRef>),
+    /// Those of several instances, each with its place.
+    Many(Vec<(String, Option<ArtifactRef>)>),
+}
+
+impl Given {
+    /// What of it enters a fingerprint.
+    pub(super) fn digests(&self) -> Value {
+        let digest = |found: &Option<ArtifactRef>| found.as_ref().map(|found| found.sha256);
+        match self {
+            Self::One(found) => json!(digest(found)),
+            Self::Many(several) => several.iter().map(|(place, found)| json!([place, digest(found)])).collect(),
+        }
+    }
+}
+
+/// What a run reads from outside, as it was when the run started.
+#[derive(Clone, Copy, Debug)]
+pub struct Outside<'a> {
+    /// Sources by name; `None` for one that does not exist.
+    pub sources: &'a BTreeMap<String, Option<ArtifactRef>>,
+    /// Digests of programs and files that nodes use, by the names they have in the pipeline.
+    pub files: &'a BTreeMap<String, Digest>,
+}
+
 /// What must happen to a node.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Resolution {
-    /// Everything it needs is there; this is its cache key.
-    Ready(Fingerprint),
+    /// Everything it needs is there.
+    Ready {
+        /// Its cache key.
+        fingerprint: Fingerprint,
+        /// What its inputs are given.
+        inputs: BTreeMap<String, Given>,
+    },
     /// It does not run, for this reason.
     Skip(String),
     /// These nodes must end first.
@@ -61,7 +98,7 @@ pub fn resolve(
     pipeline: &Pipeline,
     node: &Node,
     states: &BTreeMap<String, NodeState>,
-    sources: &BTreeMap<String, Option<ArtifactRef>>,
+    outside: Outside<'_>,
 ) -> Resolution {
     let mut waits = BTreeSet::new();
     if let Some(when) = &node.when {
@@ -81,30 +118,60 @@ pub fn resolve(
     }
     let mut inputs = BTreeMap::new();
     for (port, edge) in &node.inputs {
-        let found = match &edge.from {
-            Origin::Source(name) => match sources.get(name).cloned().flatten() {
-                Some(found) => Some(found),
-                None if edge.optional => None,
-                None => return Resolution::Skip(format!("sources.{name} does not exist yet")),
-            },
-            Origin::Output { node: upstream, port } => match states.get(upstream) {
-                None | Some(NodeState::Pending) => {
-                    waits.insert(upstream.clone());
-                    None
+        let mut take =
+            |origin: &Origin, may_fail: bool| match origin_of(origin, edge.optional, may_fail, states, outside) {
+                Ok(found) => Ok(found),
+                Err(Resolution::Wait(upstream)) => {
+                    waits.extend(upstream);
+                    Ok(None)
                 }
-                Some(NodeState::Done { outputs, .. }) => outputs.get(port).cloned(),
-                Some(NodeState::Skipped(_)) if edge.optional => None,
-                state => return Resolution::Skip(because_of(upstream, state)),
-            },
+                Err(skip) => Err(skip),
+            };
+        let given = match &edge.from {
+            Feed::One(origin) => take(origin, false).map(Given::One),
+            Feed::Many(several) => several
+                .iter()
+                .map(|(place, origin)| Ok((place.clone(), take(origin, edge.optional)?)))
+                .collect::<Result<_, _>>()
+                .map(Given::Many),
         };
-        inputs.insert(port.clone(), found);
+        match given {
+            Ok(given) => drop(inputs.insert(port.clone(), given)),
+            Err(skip) => return skip,
+        }
     }
     if !waits.is_empty() {
         return Resolution::Wait(waits.into_iter().collect());
     }
-    match Fingerprint::of(node.kind.descriptor(), &node.with, &inputs, pipeline.as_of) {
-        Ok(fingerprint) => Resolution::Ready(fingerprint),
+    let used = node.files.program.iter().chain(&node.files.others);
+    let files = used.filter_map(|name| Some((name.clone(), *outside.files.get(name)?))).collect();
+    match Fingerprint::of(node.kind.descriptor(), &node.with, &inputs, &files, pipeline.as_of) {
+        Ok(fingerprint) => Resolution::Ready { fingerprint, inputs },
         Err(error) => Resolution::Skip(error.to_string()),
+    }
+}
+
+/// The artifact at an origin; `None` where it may be absent and is. `may_fail` takes a failed node for an absent one.
+fn origin_of(
+    origin: &Origin,
+    optional: bool,
+    may_fail: bool,
+    states: &BTreeMap<String, NodeState>,
+    outside: Outside<'_>,
+) -> Result<Option<ArtifactRef>, Resolution> {
+    match origin {
+        Origin::Source(name) => match outside.sources.get(name).cloned().flatten() {
+            Some(found) => Ok(Some(found)),
+            None if optional => Ok(None),
+            None => Err(Resolution::Skip(format!("sources.{name} does not exist yet"))),
+        },
+        Origin::Output { node, port } => match states.get(node) {
+            None | Some(NodeState::Pending) => Err(Resolution::Wait(vec![node.clone()])),
+            Some(NodeState::Done { outputs, .. }) => Ok(outputs.get(port).cloned()),
+            Some(NodeState::Skipped(_)) if optional => Ok(None),
+            Some(_) if may_fail => Ok(None),
+            state => Err(Resolution::Skip(because_of(node, state))),
+        },
     }
 }
 
@@ -117,8 +184,12 @@ fn because_of(upstream: &str, state: Option<&NodeState>) -> String {
     if status == "failed" { format!("{upstream} failed") } else { format!("{upstream} was {status}") }
 }
 
-fn known(pipeline: &Pipeline, states: &BTreeMap<String, NodeState>, reference: &Reference) -> Known {
+/// What a reference in a condition stands for, given what has become of the nodes.
+pub fn known(pipeline: &Pipeline, states: &BTreeMap<String, NodeState>, reference: &Reference) -> Known {
     match reference {
+        // bound to a constant when the pipeline was read, or known to whoever ends the run
+        Reference::Matrix(_) | Reference::RunStatus => Known::Value(Scalar::Null),
+        Reference::StatusOfAll { node, instances } => status_of_all(node, instances, states),
         Reference::AsOf => Known::Value(Scalar::Text(pipeline.as_of.to_string())),
         Reference::Param(name) => {
             Known::Value(pipeline.params.get(name).and_then(param_scalar).unwrap_or(Scalar::Null))
@@ -132,5 +203,19 @@ fn known(pipeline: &Pipeline, states: &BTreeMap<String, NodeState>, reference: &
             Some(NodeState::Done { values, .. }) => Known::Value(values.get(value).cloned().unwrap_or(Scalar::Null)),
             Some(_) => Known::Absent(node.clone()),
         },
+    }
+}
+
+/// One word for all instances of a node: the worst that happened to any.
+fn status_of_all(node: &str, instances: &[String], states: &BTreeMap<String, NodeState>) -> Known {
+    const WORST_FIRST: [&str; 4] = ["failed", "cancelled", "succeeded", "skipped"];
+    let found: Option<BTreeSet<&str>> =
+        instances.iter().map(|instance| states.get(instance).and_then(NodeState::status)).collect();
+    match found {
+        None => Known::Pending(node.to_owned()),
+        Some(words) => {
+            let worst = WORST_FIRST.into_iter().find(|word| words.contains(word)).unwrap_or("skipped");
+            Known::Value(Scalar::text(worst))
+        }
     }
 }

@@ -67,7 +67,8 @@ fn number(text: &str, at: usize) -> Result<(Token, usize), Problem> {
 }
 
 fn word(rest: &str) -> (Token, usize) {
-    let part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.');
+    // without arithmetic a hyphen in a name is no minus
+    let part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '-');
     let bytes: Vec<(usize, char)> = rest.char_indices().collect();
     let mut len = 0;
     for (index, (at, c)) in bytes.iter().enumerate() {

@@ -168,7 +168,9 @@ fn join(
 fn reference(name: &str, span: Span) -> Result<Reference, Problem> {
     match name.split_once('.') {
         Some(("params", param)) => Ok(Reference::Param(param.to_owned())),
+        Some(("matrix", axis)) => Ok(Reference::Matrix(axis.to_owned())),
         Some(("run", "as_of")) => Ok(Reference::AsOf),
+        Some(("run", "status")) => Ok(Reference::RunStatus),
         Some((node, "status")) => Ok(Reference::Status(node.to_owned())),
         Some((node, value)) => Ok(Reference::Value { node: node.to_owned(), value: value.to_owned() }),
         None => Err(syntax(span.start, span.len, format!("`{name}` is not a value"))

@@ -1,0 +1,237 @@
+//! Names, types and cycles: a [`PipelineFile`] to a [`Pipeline`], with every problem of a stage at once.
+
+mod child;
+mod conditions;
+mod config;
+mod names;
+mod node;
+mod order;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::condition::{Condition, Reference};
+use super::file::{self, NotifyFile, PipelineFile, SourceFile, TargetFile};
+use super::params::{self, Param};
+use super::reference::Instances;
+use super::template::Scope;
+use super::{Group, LoadOptions, Node, Notify, NotifyTarget, Origin, Otherwise, Pipeline, Source, Text, matrix, yaml};
+use crate::base::{Located, Problem, Span, Timestamp};
+use names::Names;
+use node::Checker;
+
+/// Reads a pipeline file.
+///
+/// # Errors
+/// Every problem of the first stage that has any.
+pub fn load(text: &str, options: &LoadOptions) -> Result<Pipeline, Vec<Problem>> {
+    let tree = yaml::parse(text)?;
+    let mut problems = Vec::new();
+    let file = file::read(&tree, &mut problems);
+    let params = declared_params(&file, options, &mut problems);
+    let names = Names::new(&file, &mut problems);
+    stage(&mut problems)?;
+
+    let as_of = window_end(&file, options).map_err(|problem| vec![problem])?;
+    let scope = Scope { params: &params, as_of, place: None, run_id: false, environment: None };
+    let instances = Instances::new(matrix::instances(&file, &scope, &mut problems));
+    stage(&mut problems)?;
+
+    let checker = Checker { text, file: &file, names: &names, params: &params, instances: &instances, scope, options };
+    let sources = checked_sources(&file, &scope, &mut problems);
+    let checked: Vec<Node> = file.nodes.iter().flat_map(|node| checker.node(node, &mut problems)).collect();
+    let notify = file.notify.iter().filter_map(|entry| checker.notify(entry, &mut problems)).collect();
+    clashes(&checked, &mut problems);
+    stage(&mut problems)?;
+
+    let order = order::order_of(&checked).map_err(|problem| vec![problem])?;
+    let mut placed: Vec<Option<Node>> = checked.into_iter().map(Some).collect();
+    let nodes = order.into_iter().filter_map(|index| placed[index].take()).collect();
+    let several = file.nodes.iter().filter(|node| node.matrix.is_some() || node.for_each.is_some());
+    let group = |node: &file::NodeFile| {
+        let matrix = node.matrix.as_ref();
+        Group {
+            max_parallel: matrix.and_then(|matrix| matrix.max_parallel),
+            // instances that follow others have no say of their own: what happened to one is no reason to stop another
+            fail_fast: matrix.is_some_and(|matrix| matrix.fail_fast),
+        }
+    };
+    Ok(Pipeline {
+        as_of,
+        groups: several.map(|node| (node.id.value.clone(), group(node))).collect(),
+        source_spans: file.sources.iter().map(|(name, _)| (name.value.clone(), name.span)).collect(),
+        pools: file.pools.iter().map(|(name, size)| (name.value.clone(), *size)).collect(),
+        name: file.name,
+        description: file.description,
+        schedule: file.schedule,
+        concurrency: file.concurrency,
+        params: params.into_iter().map(|(name, param)| (name, param.value)).collect(),
+        sources,
+        notify,
+        nodes,
+        text: text.into(),
+    })
+}
+
+/// Ends a stage: problems that several instances share are told once, in the order of the file.
+fn stage(problems: &mut Vec<Problem>) -> Result<(), Vec<Problem>> {
+    if problems.is_empty() {
+        return Ok(());
+    }
+    let mut seen = BTreeSet::new();
+    problems.retain(|problem| seen.insert((problem.code, problem.span, problem.message.clone())));
+    problems.sort_by_key(|problem| problem.span.start);
+    Err(std::mem::take(problems))
+}
+
+fn window_end(file: &PipelineFile, options: &LoadOptions) -> Result<Timestamp, Problem> {
+    let tick = || file.schedule.as_ref()?.last_tick(options.now?);
+    options.as_of.or(file.as_of).or_else(tick).ok_or_else(|| {
+        Problem::new("pipeline::no_as_of", Span { start: 0, len: 1 }, "the end of the data window is not known")
+            .hint("add `as_of: 2026-01-04` or a `schedule`, or call with `--as-of 2026-01-04`")
+    })
+}
+
+fn declared_params(file: &PipelineFile, options: &LoadOptions, problems: &mut Vec<Problem>) -> BTreeMap<String, Param> {
+    let mut declared = BTreeMap::new();
+    let mut bad = BTreeSet::new();
+    for (name, declaration) in &file.params {
+        match params::declare(name, declaration) {
+            Ok(param) => drop(declared.insert(name.value.clone(), param)),
+            Err(problem) => {
+                problems.push(problem);
+                bad.insert(name.value.as_str());
+            }
+        }
+    }
+    let place = file.params.first().map_or(Span { start: 0, len: 1 }, |(name, _)| name.span);
+    for (name, text) in &options.set {
+        let Some(param) = declared.get_mut(name) else {
+            if !bad.contains(name.as_str()) {
+                let message = format!("--set {name}={text}: no param `{name}` is declared");
+                let known: Vec<&str> = file.params.iter().map(|(name, _)| name.value.as_str()).collect();
+                problems.push(Problem::new("pipeline::bad_param", place, message).suggest(name, known));
+            }
+            continue;
+        };
+        match param.kind.parse(text) {
+            Some(value) => param.value = value,
+            None => {
+                let place = file.params.iter().find(|(known, _)| known.value == *name).map_or(place, |(n, _)| n.span);
+                let message = format!("--set {name}={text}: expected {}, found `{text}`", param.kind);
+                problems.push(
+                    Problem::new("pipeline::bad_param", place, message)
+                        .label("declared here")
+                        .hint(format!("this call would do: --set {name}={}", params::as_text(&param.value))),
+                );
+            }
+        }
+    }
+    declared
+}
+
+fn checked_sources(file: &PipelineFile, scope: &Scope<'_>, problems: &mut Vec<Problem>) -> BTreeMap<String, Source> {
+    let mut path = |text: &Text| scope.fill_path(text, problems);
+    let source = |source: &SourceFile, path: &mut dyn FnMut(&Text) -> String| match source {
+        SourceFile::Path { path: text, schema } => match schema {
+            file::PathSchema::Bars => Source::Bars(path(text)),
+            file::PathSchema::Strategy => Source::Strategy(path(text)),
+            file::PathSchema::File => Source::File(path(text)),
+        },
+        SourceFile::Registry { model, alias, part, path: meanwhile, optional } => Source::Registry {
+            model: model.clone(),
+            alias: alias.clone(),
+            part: *part,
+            otherwise: match meanwhile {
+                Some(text) => Otherwise::File(path(text)),
+                None if *optional => Otherwise::Absent,
+                None => Otherwise::Refuse,
+            },
+        },
+    };
+    file.sources.iter().map(|(name, found)| (name.value.clone(), source(found, &mut path))).collect()
+}
+
+/// Two outputs must not be copied to one path: the second would silently replace the first.
+fn clashes(nodes: &[Node], problems: &mut Vec<Problem>) {
+    let mut taken: BTreeMap<&str, &Node> = BTreeMap::new();
+    for node in nodes {
+        for path in node.publish.values() {
+            if let Some(first) = taken.insert(path, node) {
+                let message = format!("`{}` and `{}` are both published to `{path}`", first.id, node.id);
+                let problem = Problem::new("pipeline::publish", node.span, message);
+                let axis = node.place.0.first().map(|own| own.axis.to_string());
+                problems.push(match axis {
+                    Some(axis) => problem.hint(format!("put the instance into the path: ${{matrix.{axis}}}")),
+                    None => problem.hint("choose another path for one of them"),
+                });
+            }
+        }
+    }
+}
+
+impl Checker<'_> {
+    fn notify(&self, entry: &NotifyFile, problems: &mut Vec<Problem>) -> Option<Notify> {
+        let when = entry.when.as_ref().map(|when| self.run_condition(when, problems));
+        // without an environment the entry is only looked at
+        let present = |variable: &str| Some(format!("${{env.{variable}}}"));
+        let look_up: &dyn Fn(&str) -> Option<String> = match &self.options.environment {
+            Some(environment) => &**environment,
+            None => &present,
+        };
+        let scope = Scope { run_id: true, environment: Some(look_up), ..self.scope };
+        let mut found = Vec::new();
+        let target = match &entry.target {
+            TargetFile::Webhook(url) => NotifyTarget::Webhook(scope.fill_path(url, &mut found)),
+            TargetFile::Command(argv) => {
+                NotifyTarget::Command(argv.iter().map(|part| scope.fill_path(part, &mut found)).collect())
+            }
+        };
+        let unset = found.iter().all(|problem| problem.code == "pipeline::environment");
+        if !found.is_empty() {
+            if !(entry.optional && unset) {
+                problems.append(&mut found);
+            }
+            return None;
+        }
+        match when {
+            None => Some(Notify { when: None, target }),
+            Some(when) => Some(Notify { when: Some(when?), target }),
+        }
+    }
+}
+
+impl Node {
+    /// The nodes that this one waits for, sorted.
+    pub fn dependencies(&self) -> BTreeSet<String> {
+        let mut found: BTreeSet<String> = self.needs.iter().cloned().collect();
+        found.extend(self.inputs.values().flat_map(|edge| edge.from.origins()).filter_map(|origin| match origin {
+            Origin::Output { node, .. } => Some(node.clone()),
+            Origin::Source(_) => None,
+        }));
+        for (reference, _) in self.when.iter().flat_map(Condition::references) {
+            match reference {
+                Reference::Status(node) | Reference::Value { node, .. } => drop(found.insert(node.clone())),
+                Reference::StatusOfAll { instances, .. } => found.extend(instances.iter().cloned()),
+                Reference::Param(_) | Reference::Matrix(_) | Reference::AsOf | Reference::RunStatus => {}
+            }
+        }
+        found
+    }
+}
+
+/// The value of a param in a condition.
+pub(crate) fn param_scalar(value: &serde_json::Value) -> Option<crate::artifact::Scalar> {
+    params::scalar(value)
+}
+
+impl Scope<'_> {
+    /// A text with its references filled in; empty where that is a problem.
+    fn fill_path(&self, text: &Text, problems: &mut Vec<Problem>) -> String {
+        let tree = Located::new(yaml::Yaml::Text(text.value.clone()), text.span);
+        match self.fill(&tree, problems) {
+            serde_json::Value::String(filled) => filled,
+            serde_json::Value::Null => String::new(),
+            other => params::as_text(&other),
+        }
+    }
+}

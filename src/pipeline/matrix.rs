@@ -1,0 +1,348 @@
+//! `matrix` and `for_each`: one declared node, several instances.
+//!
+//! An instance is known by its coordinates, `train[model=logistic,seed=1]`: made of names and values, so that adding a
+//! value to an axis renames nothing. A coordinate belongs to the node whose matrix brought the axis. Instances of two
+//! nodes meet where they agree on every coordinate that both got from the same node.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+
+use super::file::{MatrixFile, NodeFile, PipelineFile};
+use super::template::Scope;
+use super::yaml::Yaml;
+use super::{Text, keys};
+use crate::artifact::Scalar;
+use crate::base::{Days, Located, MICROS_PER_DAY, Problem, Span, Timestamp};
+
+/// More instances of one node than a person means to declare.
+const MAX_INSTANCES: usize = 20_000;
+
+/// A value on an axis.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Coordinate {
+    /// The node whose matrix brought the axis.
+    pub owner: Arc<str>,
+    /// The axis.
+    pub axis: Arc<str>,
+    /// The value.
+    pub value: Scalar,
+}
+
+/// Where an instance stands: one value on each axis; none for a node without a matrix.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Coordinates(pub Vec<Coordinate>);
+
+impl Coordinates {
+    /// The value on an axis.
+    pub fn get(&self, axis: &str) -> Option<&Scalar> {
+        self.0.iter().find(|coordinate| &*coordinate.axis == axis).map(|coordinate| &coordinate.value)
+    }
+
+    /// The value on an axis that a certain node brought.
+    fn of(&self, owner: &str, axis: &str) -> Option<&Scalar> {
+        let found = self.0.iter().find(|coordinate| &*coordinate.axis == axis && &*coordinate.owner == owner);
+        found.map(|coordinate| &coordinate.value)
+    }
+
+    /// Whether both stand at the same place, as far as they have axes of the same origin.
+    pub(super) fn agree(&self, other: &Self) -> bool {
+        self.0.iter().all(|own| other.of(&own.owner, &own.axis).is_none_or(|value| *value == own.value))
+    }
+
+    /// Whether the other has every axis that this has.
+    pub(super) fn within(&self, other: &Self) -> bool {
+        self.0.iter().all(|own| other.of(&own.owner, &own.axis).is_some())
+    }
+
+    /// The name of an instance of a node at this place.
+    pub(super) fn name(&self, node: &str) -> String {
+        if self.0.is_empty() { node.to_owned() } else { format!("{node}[{self}]") }
+    }
+}
+
+impl fmt::Display for Coordinates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, coordinate) in self.0.iter().enumerate() {
+            let comma = if at == 0 { "" } else { "," };
+            write!(f, "{comma}{}={}", coordinate.axis, value_text(&coordinate.value))?;
+        }
+        Ok(())
+    }
+}
+
+/// A value as it stands in the name of an instance.
+pub(super) fn value_text(value: &Scalar) -> String {
+    match value {
+        Scalar::Text(text) => text.clone(),
+        other => other.to_json().to_string(),
+    }
+}
+
+/// Works out the instances of every node.
+pub(super) fn instances(
+    file: &PipelineFile,
+    scope: &Scope<'_>,
+    problems: &mut Vec<Problem>,
+) -> BTreeMap<String, Vec<Coordinates>> {
+    let nodes: BTreeMap<&str, &NodeFile> = file.nodes.iter().map(|node| (node.id.value.as_str(), node)).collect();
+    let mut builder = Builder { nodes, scope, problems, done: BTreeMap::new(), open: Vec::new() };
+    for node in &file.nodes {
+        builder.of(node);
+    }
+    builder.done
+}
+
+struct Builder<'a> {
+    nodes: BTreeMap<&'a str, &'a NodeFile>,
+    scope: &'a Scope<'a>,
+    problems: &'a mut Vec<Problem>,
+    done: BTreeMap<String, Vec<Coordinates>>,
+    /// Nodes whose instances are being worked out: to notice a circle of `for_each`.
+    open: Vec<&'a str>,
+}
+
+impl<'a> Builder<'a> {
+    fn of(&mut self, node: &'a NodeFile) {
+        let id = node.id.value.as_str();
+        if self.done.contains_key(id) {
+            return;
+        }
+        self.open.push(id);
+        let parents = match &node.for_each {
+            None => vec![Coordinates::default()],
+            Some(parent) => self.parents(node, parent),
+        };
+        let found = match &node.matrix {
+            None => parents,
+            Some(matrix) => self.multiply(id, matrix, &parents),
+        };
+        self.open.pop();
+        self.done.insert(id.to_owned(), found);
+    }
+
+    fn parents(&mut self, node: &NodeFile, parent: &Text) -> Vec<Coordinates> {
+        let refuse = |problem: Problem, problems: &mut Vec<Problem>| {
+            problems.push(problem);
+            Vec::new()
+        };
+        let Some(found) = self.nodes.get(parent.value.as_str()).copied() else {
+            let message = format!("there is no node `{}`", parent.value);
+            let problem = Problem::new("pipeline::unknown_node", parent.span, message).label("unknown node");
+            return refuse(problem.suggest(&parent.value, self.nodes.keys().copied()), self.problems);
+        };
+        if self.open.contains(&parent.value.as_str()) {
+            let message = format!("`for_each` goes in a circle: {} <- {}", self.open.join(" <- "), parent.value);
+            let problem = Problem::new("pipeline::matrix", parent.span, message);
+            return refuse(problem.hint("let one of them have a `matrix` instead"), self.problems);
+        }
+        self.of(found);
+        let instances = self.done.get(&parent.value).cloned().unwrap_or_default();
+        if instances.iter().all(|coordinates| coordinates.0.is_empty()) && !instances.is_empty() {
+            let message = format!("`{}` has one instance only, so there is nothing to go through", parent.value);
+            let problem = Problem::new("pipeline::matrix", parent.span, message);
+            let hint = format!("remove `for_each` from `{}`, or give `{}` a `matrix`", node.id.value, parent.value);
+            return refuse(problem.hint(hint), self.problems);
+        }
+        instances
+    }
+
+    /// Every combination of the parents' coordinates with the values of the axes, less `exclude`, plus `include`.
+    fn multiply(&mut self, id: &str, matrix: &MatrixFile, parents: &[Coordinates]) -> Vec<Coordinates> {
+        let owner: Arc<str> = id.into();
+        let inherited: Vec<String> =
+            parents.first().iter().flat_map(|first| &first.0).map(|own| own.axis.to_string()).collect();
+        let mut axes: Vec<(Arc<str>, Vec<Scalar>)> = Vec::new();
+        for (axis, values) in &matrix.axes {
+            if inherited.contains(&axis.value) {
+                let message = format!("the axis `{}` comes from `for_each` already", axis.value);
+                self.problems.push(Problem::new("pipeline::matrix", axis.span, message).hint("choose another name"));
+            }
+            axes.push((axis.value.as_str().into(), self.values(axis, values)));
+        }
+        let count = axes.iter().map(|(_, values)| values.len()).try_fold(parents.len(), usize::checked_mul);
+        if count.is_none_or(|count| count > MAX_INSTANCES) {
+            let message = format!("this matrix has more than {MAX_INSTANCES} combinations");
+            let problem = Problem::new("pipeline::matrix", matrix.span, message);
+            self.problems.push(problem.hint("take values away, or split the pipeline"));
+            return Vec::new();
+        }
+        let mut own = vec![Vec::new()];
+        for (axis, values) in &axes {
+            own = own
+                .iter()
+                .flat_map(|before: &Vec<(Arc<str>, Scalar)>| {
+                    values
+                        .iter()
+                        .map(move |value| before.iter().cloned().chain([(Arc::clone(axis), value.clone())]).collect())
+                })
+                .collect();
+        }
+        own.extend(self.included(matrix, &axes, &own));
+        let place = |parent: &Coordinates, values: &[(Arc<str>, Scalar)]| {
+            let values = values.iter().map(|(axis, value)| Coordinate {
+                owner: Arc::clone(&owner),
+                axis: Arc::clone(axis),
+                value: value.clone(),
+            });
+            Coordinates(parent.0.iter().cloned().chain(values).collect())
+        };
+        let all = parents.iter().flat_map(|parent| own.iter().map(move |values| place(parent, values)));
+        self.exclude(matrix, all.collect())
+    }
+
+    /// The values of an axis: a list, a reference to a list, or a range.
+    fn values(&mut self, axis: &Text, tree: &Located<Yaml>) -> Vec<Scalar> {
+        if let Yaml::Map(fields) = &tree.value
+            && let Some((_, range)) = fields.iter().find(|(key, _)| key.value == "range")
+        {
+            return range_values(axis, range, self.scope).unwrap_or_else(|problem| {
+                self.problems.push(problem);
+                Vec::new()
+            });
+        }
+        let before = self.problems.len();
+        let filled = self.scope.fill(tree, self.problems);
+        if self.problems.len() > before {
+            return Vec::new();
+        }
+        let values: Option<Vec<Scalar>> = filled
+            .as_array()
+            .map(|items| items.iter().map(|item| serde_json::from_value(item.clone()).ok()).collect())
+            .unwrap_or_default();
+        let problem = match values {
+            None => format!("axis `{}`: expected a list of words or numbers, or `{{range: ...}}`", axis.value),
+            Some(values) if values.is_empty() => format!("axis `{}` has no values", axis.value),
+            Some(values) => {
+                let texts: Vec<String> = values.iter().map(value_text).collect();
+                let twice = texts.iter().enumerate().find(|(at, text)| texts[..*at].contains(text));
+                let awkward = texts.iter().find(|text| {
+                    text.is_empty() || text.contains(['[', ']', ',', '=', '/']) || text.contains(char::is_control)
+                });
+                match (twice, awkward) {
+                    (Some((_, twice)), _) => format!("axis `{}` has the value `{twice}` twice", axis.value),
+                    (_, Some(text)) => {
+                        let what = "cannot stand in the name of an instance: empty, or one of `[ ] , = /`";
+                        format!("axis `{}`: `{text}` {what}", axis.value)
+                    }
+                    _ => return values,
+                }
+            }
+        };
+        let problem = Problem::new("pipeline::matrix", tree.span, problem);
+        self.problems.push(problem.hint("write it as [a, b], `${params.list}`, or {range: {from: 1, to: 5}}"));
+        Vec::new()
+    }
+
+    fn combination(&mut self, tree: &Located<Yaml>, known: &[String]) -> Option<Vec<(Text, Scalar)>> {
+        let Yaml::Map(fields) = &tree.value else {
+            let message = format!("expected a mapping from axis to value, found {}", tree.value.describe());
+            self.problems.push(Problem::new("pipeline::matrix", tree.span, message).hint("write {axis: value}"));
+            return None;
+        };
+        let mut found = Vec::new();
+        for (axis, value) in fields {
+            if !known.contains(&axis.value) {
+                let message = format!("there is no axis `{}` here", axis.value);
+                let problem = Problem::new("pipeline::matrix", axis.span, message).label("unknown axis");
+                self.problems.push(problem.suggest(&axis.value, known.iter().map(String::as_str)));
+                return None;
+            }
+            let value = self.scope.fill(value, self.problems);
+            found.push((axis.clone(), serde_json::from_value(value).ok()?));
+        }
+        Some(found)
+    }
+
+    fn included(
+        &mut self,
+        matrix: &MatrixFile,
+        axes: &[(Arc<str>, Vec<Scalar>)],
+        there: &[Vec<(Arc<str>, Scalar)>],
+    ) -> Vec<Vec<(Arc<str>, Scalar)>> {
+        let names: Vec<String> = axes.iter().map(|(axis, _)| axis.to_string()).collect();
+        let mut found = Vec::new();
+        for tree in &matrix.include {
+            let Some(given) = self.combination(tree, &names) else { continue };
+            let value = |axis: &str| given.iter().find(|(name, _)| name.value == axis).map(|(_, value)| value.clone());
+            let whole: Option<Vec<(Arc<str>, Scalar)>> =
+                axes.iter().map(|(axis, _)| Some((Arc::clone(axis), value(axis)?))).collect();
+            match whole {
+                None => {
+                    let message = format!("`include` gives a value for every axis ({})", names.join(", "));
+                    self.problems.push(Problem::new("pipeline::matrix", tree.span, message).hint("add what lacks"));
+                }
+                Some(whole) if there.contains(&whole) || found.contains(&whole) => {
+                    let message = "this combination is there already";
+                    self.problems.push(Problem::new("pipeline::matrix", tree.span, message).hint("remove it"));
+                }
+                Some(whole) => found.push(whole),
+            }
+        }
+        found
+    }
+
+    fn exclude(&mut self, matrix: &MatrixFile, mut all: Vec<Coordinates>) -> Vec<Coordinates> {
+        let names: Vec<String> =
+            all.first().iter().flat_map(|first| &first.0).map(|own| own.axis.to_string()).collect();
+        for tree in &matrix.exclude {
+            let Some(given) = self.combination(tree, &names) else { continue };
+            let before = all.len();
+            all.retain(|at| !given.iter().all(|(axis, value)| at.get(&axis.value) == Some(value)));
+            if all.len() == before {
+                let message = "`exclude` matches no combination";
+                let problem = Problem::new("pipeline::matrix", tree.span, message).label("matches nothing");
+                self.problems.push(problem.hint("correct the values, or remove it"));
+            }
+        }
+        if all.is_empty() && !matrix.exclude.is_empty() {
+            let message = "`exclude` leaves no combination";
+            self.problems.push(Problem::new("pipeline::matrix", matrix.span, message).hint("exclude fewer"));
+        }
+        all
+    }
+}
+
+/// The values of `{range: {from, to, step}}`: whole numbers or dates.
+fn range_values(axis: &Text, tree: &Located<Yaml>, scope: &Scope<'_>) -> Result<Vec<Scalar>, Problem> {
+    let refuse = |span: Span, message: String| {
+        Problem::new("pipeline::matrix", span, format!("axis `{}`: {message}", axis.value))
+            .hint("write {range: {from: 2026-01-04, to: 2026-06-28, step: 1w}} or {range: {from: 1, to: 5}}")
+    };
+    let Yaml::Map(fields) = &tree.value else {
+        return Err(refuse(tree.span, format!("expected `from` and `to`, found {}", tree.value.describe())));
+    };
+    let known: BTreeSet<&str> = keys::names(keys::RANGE).collect();
+    if let Some((key, _)) = fields.iter().find(|(key, _)| !known.contains(key.value.as_str())) {
+        return Err(refuse(key.span, format!("a range has no key `{}`", key.value)));
+    }
+    let field = |name: &str| -> Result<Option<serde_json::Value>, Problem> {
+        let Some((_, value)) = fields.iter().find(|(key, _)| key.value == name) else { return Ok(None) };
+        let mut problems = Vec::new();
+        let filled = scope.fill(value, &mut problems);
+        problems.pop().map_or(Ok(Some(filled)), Err)
+    };
+    let (from, to, step) = (field("from")?, field("to")?, field("step")?);
+    let whole = |value: &Option<serde_json::Value>| value.as_ref().and_then(serde_json::Value::as_i64);
+    let date = |value: &Option<serde_json::Value>| -> Option<Timestamp> { value.as_ref()?.as_str()?.parse().ok() };
+    let days = |value: &Option<serde_json::Value>| -> Option<Days> { value.as_ref()?.as_str()?.parse().ok() };
+    let values: Vec<Scalar> = match (whole(&from), whole(&to), date(&from), date(&to)) {
+        (Some(from), Some(to), ..) => {
+            let step = if step.is_none() { Some(1) } else { whole(&step) };
+            let step = step.and_then(|step| usize::try_from(step).ok()).filter(|step| *step > 0);
+            let step = step.ok_or_else(|| refuse(tree.span, "`step` is a whole number of at least 1".to_owned()))?;
+            (from..=to).step_by(step).take(MAX_INSTANCES + 1).map(Scalar::Int).collect()
+        }
+        (_, _, Some(from), Some(to)) => {
+            let step = if step.is_none() { Some(Days(1)) } else { days(&step) };
+            let step = step.filter(|step| step.0 > 0);
+            let step = step.ok_or_else(|| refuse(tree.span, "`step` is a number of days like `1w`".to_owned()))?;
+            let stride = step.0.saturating_mul(MICROS_PER_DAY);
+            let next = |at: &Timestamp| Some(Timestamp::from_micros(at.micros().checked_add(stride)?));
+            let ticks = std::iter::successors(Some(from), next).take_while(|at| *at <= to);
+            ticks.take(MAX_INSTANCES + 1).map(|at| Scalar::Text(at.to_string())).collect()
+        }
+        _ => return Err(refuse(tree.span, "`from` and `to` are two whole numbers or two dates".to_owned())),
+    };
+    if values.is_empty() { Err(refuse(tree.span, "the range is empty".to_owned())) } else { Ok(values) }
+}
