@@ -10,6 +10,7 @@
 mod attempt;
 mod child;
 mod event;
+mod exclusive;
 mod journal;
 mod log;
 mod publish;
@@ -28,6 +29,7 @@ use crate::base::{CancelToken, Timestamp};
 use crate::pipeline::LookUp;
 
 pub use event::{AttemptRecord, NodeRecord, Outcome, RunEvent, RunStatus};
+pub use exclusive::{Admission, acquire, group_lock_name, is_live, run_lock_name};
 pub use journal::{EndRecord, RunView, StartRecord, last_parts, list_runs, read_run};
 pub use scheduler::run;
 pub use sources::{PinnedSources, pin};

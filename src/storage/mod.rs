@@ -7,6 +7,8 @@
 //! does the same for what an entry refers to. Not guaranteed: that other objects survive a power loss. They are read back
 //! by digest, so a torn one counts as absent and is made again.
 
+mod lock;
+
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 
@@ -16,7 +18,11 @@ use object_store::aws::AmazonS3Builder;
 use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt as _, PutMode, PutPayload};
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode, PutPayload};
+
+use crate::base::Timestamp;
+pub use lock::{Acquired, Holder, Lock};
+use lock::{LeaseTerms, LockPlace, MemoryLocks};
 
 /// What went wrong between us and the disk or the bucket.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +52,14 @@ pub enum StorageError {
         #[source]
         source: object_store::Error,
     },
+    /// Others were faster each time.
+    #[error("`{name}` in the store `{location}` changes faster than it can be read; try again")]
+    Contended {
+        /// The object or folder.
+        name: String,
+        /// The store.
+        location: String,
+    },
 }
 
 /// The answer to a create-if-absent.
@@ -55,6 +69,17 @@ pub enum Created {
     New,
     /// Somebody's object already has this name.
     Exists,
+}
+
+/// What a listing says about an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Object {
+    /// Its name.
+    pub name: String,
+    /// Its size.
+    pub bytes: u64,
+    /// When it was written, by the store's own clock; S3 counts whole seconds.
+    pub modified: Timestamp,
 }
 
 /// Objects that must survive a power loss once their create was answered.
@@ -70,6 +95,7 @@ pub struct Storage {
     durable: Option<Arc<dyn ObjectStore>>,
     /// The folder of a local store.
     folder: Option<PathBuf>,
+    locks: LockPlace,
     prefix: Path,
     location: String,
 }
@@ -99,6 +125,7 @@ impl Storage {
                     store: Arc::new(store),
                     durable: None,
                     folder: None,
+                    locks: LockPlace::Leases(LeaseTerms::default()),
                     prefix: Path::from(prefix),
                     location: location.to_owned(),
                 })
@@ -113,9 +140,16 @@ impl Storage {
             store: Arc::new(InMemory::new()),
             durable: None,
             folder: None,
+            locks: LockPlace::Memory(MemoryLocks::default()),
             prefix: Path::default(),
             location: "memory".to_owned(),
         }
+    }
+
+    /// Any store, locked by leases as S3 is.
+    #[cfg(test)]
+    pub(crate) fn leasing(store: Arc<dyn ObjectStore>, terms: LeaseTerms) -> Self {
+        Self { store, locks: LockPlace::Leases(terms), ..Self::in_memory() }
     }
 
     fn at_folder(folder: &FilePath, location: &str) -> Result<Self, object_store::Error> {
@@ -124,6 +158,7 @@ impl Storage {
             store: Arc::new(LocalFileSystem::new_with_prefix(folder)?),
             durable: Some(Arc::new(flushing)),
             folder: Some(folder.to_owned()),
+            locks: LockPlace::Folder(folder.join("locks")),
             prefix: Path::default(),
             location: location.to_owned(),
         })
@@ -201,14 +236,47 @@ impl Storage {
     /// # Errors
     /// The store cannot be reached or refuses.
     pub async fn list(&self, below: &str) -> Result<Vec<String>, StorageError> {
+        Ok(self.objects(below).await?.into_iter().map(|object| object.name).collect())
+    }
+
+    /// Lists the objects below a prefix, sorted by name.
+    ///
+    /// # Errors
+    /// The store cannot be reached or refuses.
+    pub async fn objects(&self, below: &str) -> Result<Vec<Object>, StorageError> {
         let prefix = self.path(below);
         let skip = if self.prefix.as_ref().is_empty() { 0 } else { self.prefix.as_ref().len() + 1 };
         let listed: Vec<_> =
             self.store.list(Some(&prefix)).try_collect().await.map_err(|source| self.failed("list", below, source))?;
-        let mut names: Vec<String> =
-            listed.iter().filter_map(|object| object.location.as_ref().get(skip..)).map(str::to_owned).collect();
-        names.sort();
-        Ok(names)
+        let object = |found: &ObjectMeta| {
+            let name = found.location.as_ref().get(skip..)?.to_owned();
+            Some(Object { name, bytes: found.size, modified: stamp(found) })
+        };
+        let mut objects: Vec<Object> = listed.iter().filter_map(object).collect();
+        objects.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(objects)
+    }
+
+    /// When an object was written, by the store's own clock; `None` when it does not exist.
+    ///
+    /// # Errors
+    /// The store cannot be reached or refuses.
+    pub async fn modified(&self, name: &str) -> Result<Option<Timestamp>, StorageError> {
+        match self.store.head(&self.path(name)).await {
+            Ok(found) => Ok(Some(stamp(&found))),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(source) => Err(self.failed("look at", name, source)),
+        }
+    }
+
+    /// The store's own time, read off the stamp of an object that is overwritten for it.
+    ///
+    /// # Errors
+    /// The store cannot be reached or refuses.
+    pub async fn clock(&self, name: &str) -> Result<Timestamp, StorageError> {
+        self.restore(name, Bytes::new()).await?;
+        let contended = || StorageError::Contended { name: name.to_owned(), location: self.location.clone() };
+        self.modified(name).await?.ok_or_else(contended)
     }
 
     /// Lists the names one level below a prefix that have objects of their own (folders), sorted.
@@ -236,6 +304,10 @@ impl Storage {
     }
 }
 
+fn stamp(object: &ObjectMeta) -> Timestamp {
+    Timestamp::from_micros(object.last_modified.timestamp_micros())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -252,6 +324,12 @@ mod tests {
         assert_eq!(storage.list("a").await.unwrap(), ["a/b.json", "a/c/d.json"]);
         assert_eq!(storage.folders("a").await.unwrap(), ["c"]);
         assert!(storage.list("nothing").await.unwrap().is_empty());
+        let (before, now) =
+            (storage.modified("a/b.json").await.unwrap().unwrap(), storage.clock("clock").await.unwrap());
+        let found = storage.objects("a").await.unwrap();
+        assert_eq!(found[0], Object { name: "a/b.json".to_owned(), bytes: 5, modified: before });
+        assert!(before <= now, "{before} {now}");
+        assert_eq!(storage.modified("nothing").await.unwrap(), None);
         storage.remove("a/c/d.json").await.unwrap();
         storage.remove("a/c/d.json").await.unwrap();
         assert_eq!(storage.list("a").await.unwrap(), ["a/b.json"]);

@@ -1,0 +1,138 @@
+//! Locks of a local store: advisory locks on files, which the system frees when their process dies.
+//!
+//! The file is removed by whoever frees the lock, while it is still locked; so the folder holds only locks that are held
+//! or were held by a process that was killed. A file that is there without a lock is free.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{ErrorKind, Read as _, Result, Write as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::Holder;
+use crate::base::Timestamp;
+
+/// What a holder writes into its file, for others to read.
+#[derive(Serialize, Deserialize)]
+struct Note {
+    by: String,
+    /// For a person who wonders which process it is.
+    pid: u32,
+}
+
+/// A locked file.
+#[derive(Debug)]
+pub(super) struct FileLock {
+    file: File,
+    path: PathBuf,
+}
+
+impl Drop for FileLock {
+    fn drop(&mut self) {
+        if is_at(&self.file, &self.path).unwrap_or(false) {
+            let _ = std::fs::remove_file(&self.path);
+        }
+        // closing would not do: a child process between fork and exec shares the descriptor
+        let _ = self.file.unlock();
+    }
+}
+
+/// Takes a lock; `Err` inside says whose it is.
+pub(super) async fn take(folder: &Path, name: &str, by: &str) -> Result<std::result::Result<FileLock, Holder>> {
+    let (path, by) = (path_of(folder, name), by.to_owned());
+    on_blocking_thread(move || {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        match lock(&path)? {
+            Ok(file) => {
+                let mut lock = FileLock { file, path };
+                write_note(&mut lock.file, &by)?;
+                Ok(Ok(lock))
+            }
+            Err(file) => read_holder(file).map(Err),
+        }
+    })
+    .await
+}
+
+/// Who holds a lock.
+pub(super) async fn holder(folder: &Path, name: &str) -> Result<Option<Holder>> {
+    let path = path_of(folder, name);
+    on_blocking_thread(move || {
+        let file = match File::open(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            other => other?,
+        };
+        if is_held(&file)? { read_holder(file).map(Some) } else { Ok(None) }
+    })
+    .await
+}
+
+fn path_of(folder: &Path, name: &str) -> PathBuf {
+    folder.join(format!("{name}.lock"))
+}
+
+async fn on_blocking_thread<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(std::io::Error::other)?
+}
+
+/// Locks the file at a path, made if it is missing; `Err` inside is the file that somebody else holds.
+fn lock(path: &Path) -> Result<std::result::Result<File, File>> {
+    loop {
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        match file.try_lock() {
+            Ok(()) if is_at(&file, path)? => return Ok(Ok(file)),
+            // its holder removed it after we had opened it: what we locked, nobody else will find
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) if is_held(&file)? => return Ok(Err(file)),
+            // somebody only looked, as we have just done
+            Err(TryLockError::WouldBlock) => std::thread::yield_now(),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+    }
+}
+
+/// Says whether somebody holds a file. Looking takes a shared lock for a moment, which [`lock`] knows from a holder's.
+fn is_held(file: &File) -> Result<bool> {
+    match file.try_lock_shared() {
+        Ok(()) => file.unlock().map(|()| false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// Says whether an open file is still the one at its path.
+fn is_at(file: &File, path: &Path) -> Result<bool> {
+    let ours = file.metadata()?;
+    match std::fs::metadata(path) {
+        Ok(found) => Ok((found.dev(), found.ino()) == (ours.dev(), ours.ino())),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn write_note(file: &mut File, by: &str) -> Result<()> {
+    let note = serde_json::to_vec(&Note { by: by.to_owned(), pid: std::process::id() })?;
+    file.set_len(0)?;
+    file.write_all(&note)
+}
+
+/// Reads who holds a file that is held. A holder that has just taken it may not have written its note yet.
+fn read_holder(mut file: File) -> Result<Holder> {
+    const TRIES: usize = 10;
+    const PAUSE: Duration = Duration::from_millis(1);
+    let mut text = String::new();
+    for _ in 0..TRIES {
+        file.read_to_string(&mut text)?;
+        if let Ok(note) = serde_json::from_str::<Note>(&text) {
+            let about = file.metadata()?;
+            let micros = about.mtime().saturating_mul(1_000_000).saturating_add(about.mtime_nsec() / 1000);
+            return Ok(Holder { by: note.by, since: Some(Timestamp::from_micros(micros)) });
+        }
+        std::thread::sleep(PAUSE);
+    }
+    Ok(Holder { by: "unknown".to_owned(), since: None })
+}
