@@ -14,9 +14,11 @@ mod publish;
 mod scheduler;
 mod sources;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tokio::sync::mpsc;
 
 use crate::artifact::{Store, StoreError};
@@ -53,8 +55,14 @@ pub struct RunReport {
     pub pipeline: String,
     /// End of the data window.
     pub as_of: Timestamp,
+    /// Values of all params.
+    pub params: BTreeMap<String, Value>,
     /// How it ended.
     pub status: RunStatus,
+    /// When it started.
+    pub started: Timestamp,
+    /// When it ended.
+    pub ended: Timestamp,
     /// One record a node, in the order of the pipeline.
     pub nodes: Vec<NodeRecord>,
     /// Files that were written outside the store.

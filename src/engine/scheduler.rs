@@ -55,7 +55,7 @@ pub async fn run(
         at,
     });
     let driven = scheduler.drive().await;
-    scheduler.finish(driven).await
+    scheduler.finish(driven, at).await
 }
 
 /// An attempt that ended, with what its record needs.
@@ -324,7 +324,7 @@ impl<'a> Scheduler<'a> {
         Ok(())
     }
 
-    async fn finish(mut self, driven: Result<(), EngineError>) -> Result<RunReport, EngineError> {
+    async fn finish(mut self, driven: Result<(), EngineError>, started: Timestamp) -> Result<RunReport, EngineError> {
         let shared = self.shared;
         let nodes: Vec<NodeRecord> = self.records.values().cloned().collect();
         let failed = nodes.iter().any(|node| node.outcome == Outcome::Failed) || driven.is_err();
@@ -354,7 +354,10 @@ impl<'a> Scheduler<'a> {
             run: shared.options.run_id.clone(),
             pipeline: shared.pipeline.name.clone(),
             as_of: shared.pipeline.as_of,
+            params: shared.pipeline.params.clone(),
             status,
+            started,
+            ended: at,
             nodes,
             published,
         })
