@@ -11,6 +11,7 @@
 mod diagnostic;
 mod error;
 mod inspect;
+mod outside;
 mod plan;
 mod progress;
 mod registry;

@@ -1,5 +1,6 @@
 //! `walkforward run`.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -8,11 +9,12 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::error::CliError;
+use super::outside::OutsideArgs;
 use super::progress::{self, ProgressMode};
 use super::render::run_report;
-use super::{PipelineArgs, Session};
+use super::{PipelineArgs, Session, diagnostic};
 use crate::base::CancelToken;
-use crate::engine::{self, RunOptions, RunStatus};
+use crate::engine::{self, RunOptions, RunReport, RunStatus};
 
 #[derive(Debug, Args)]
 pub(super) struct RunArgs {
@@ -30,13 +32,34 @@ pub(super) struct RunArgs {
     /// Print nothing unless something fails.
     #[arg(long, short)]
     quiet: bool,
+    #[command(flatten)]
+    outside: OutsideArgs,
 }
 
 fn default_threads() -> u16 {
     std::thread::available_parallelism().ok().and_then(|count| u16::try_from(count.get()).ok()).unwrap_or(1)
 }
 
+/// Carries a run out and tells the world outside how it ended.
 pub(super) async fn run(session: &Session, args: &RunArgs) -> Result<ExitCode, CliError> {
+    let run_id = uuid::Uuid::now_v7().to_string();
+    let outside = args.outside.started(&run_id);
+    let (code, warnings) = match carry_out(session, args, run_id).await {
+        Ok((report, code)) => (ExitCode::from(code), outside.ended(&report, code).await),
+        Err(error) => {
+            // before the world outside, which may take its time
+            let code = diagnostic::report(&error);
+            (code, outside.broke_off(&diagnostic::render(&error, false), error.exit_code()).await)
+        }
+    };
+    for warning in warnings {
+        let _ = writeln!(std::io::stderr(), "warning: {warning}");
+    }
+    Ok(code)
+}
+
+/// The report of a run, and its exit code.
+async fn carry_out(session: &Session, args: &RunArgs, run_id: String) -> Result<(RunReport, u8), CliError> {
     let cancel = CancelToken::new();
     let signals = tokio::spawn(watch_signals(cancel.clone()));
     let pipeline = args.pipeline.load()?;
@@ -47,14 +70,8 @@ pub(super) async fn run(session: &Session, args: &RunArgs) -> Result<ExitCode, C
         .build()
         .map_err(|error| CliError::Usage(format!("cannot start {} threads: {error}", args.threads)))?;
     let (events, shown) = mpsc::unbounded_channel();
-    let options = RunOptions {
-        run_id: uuid::Uuid::now_v7().to_string(),
-        jobs: usize::from(args.jobs),
-        pool: Arc::new(pool),
-        now: super::clock(),
-        cancel,
-        events,
-    };
+    let options =
+        RunOptions { run_id, jobs: usize::from(args.jobs), pool: Arc::new(pool), now: super::clock(), cancel, events };
     let mode = if args.quiet { ProgressMode::None } else { args.progress };
     let display = tokio::spawn(progress::show(mode, shown));
     let result = engine::run(&pipeline, &store, sources, &options).await;
@@ -66,12 +83,13 @@ pub(super) async fn run(session: &Session, args: &RunArgs) -> Result<ExitCode, C
     if !(args.quiet && report.status == RunStatus::Succeeded) || doubtful {
         session.print(&report, || run_report(&report))?;
     }
-    Ok(match report.status {
-        RunStatus::Succeeded => ExitCode::SUCCESS,
-        RunStatus::Failed => ExitCode::from(1),
+    let code = match report.status {
+        RunStatus::Succeeded => 0,
+        RunStatus::Failed => 1,
         // the watcher ends with the code of the signal that it saw
-        RunStatus::Cancelled => ExitCode::from(signals.await.unwrap_or(130)),
-    })
+        RunStatus::Cancelled => signals.await.unwrap_or(130),
+    };
+    Ok((report, code))
 }
 
 /// Waits for SIGINT or SIGTERM, asks the run to stop, and returns the exit code; a second signal ends the process.
