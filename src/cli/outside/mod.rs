@@ -6,6 +6,7 @@
 //! | `metrics` | Prometheus, through node_exporter's textfile collector |
 //! | `junit` | whatever reads JUnit reports |
 //! | `github` | GitHub Actions: summary, outputs, annotations |
+//! | `notify` | a webhook or a command |
 //!
 //! Nothing of it is part of the run: what cannot be told is a warning, never a failure, and changes no exit code.
 
@@ -15,6 +16,8 @@ mod github;
 mod http;
 mod junit;
 mod metrics;
+#[cfg_attr(not(test), expect(dead_code, reason = "no pipeline asks for notifications yet"))]
+mod notify;
 mod ping;
 #[cfg(test)]
 mod server;
