@@ -11,6 +11,8 @@
 //! Nothing of it is part of the run: what cannot be told is a warning, never a failure, and changes no exit code.
 
 #[cfg(test)]
+mod examples;
+#[cfg(test)]
 mod fixtures;
 mod github;
 mod http;
