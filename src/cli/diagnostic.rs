@@ -4,16 +4,53 @@ use std::fmt;
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
+use serde_json::{Value, json};
+
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode, SourceSpan};
 
 use super::error::CliError;
+use super::outside::github;
+use super::{JSON_VERSION, Session};
 use crate::base::Problem;
 
-/// Prints an error to stderr and returns its exit code.
-pub(super) fn report(error: &CliError) -> ExitCode {
+/// Prints an error to stderr, for machines also to stdout, and returns its exit code.
+pub(super) fn report(session: &Session, error: &CliError) -> ExitCode {
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let _ = write!(std::io::stderr(), "{}", render(error, colour));
+    if let Some((path, text, problems)) = located(error)
+        && github::in_actions()
+    {
+        let _ = write!(std::io::stderr(), "{}", github::annotations(path, text, problems));
+    }
+    if session.json {
+        let whole = json!({"version": JSON_VERSION, "command": session.command, "error": as_json(error)});
+        let _ = writeln!(std::io::stdout(), "{whole:#}");
+    }
     ExitCode::from(error.exit_code())
+}
+
+/// The problems of an error that stand in a file.
+fn located(error: &CliError) -> Option<(&str, &str, &[Problem])> {
+    match error {
+        CliError::Pipeline { path, text, problems } => Some((path, text, problems)),
+        CliError::Source { path, text, problem } => Some((path, text, std::slice::from_ref(problem))),
+        _ => None,
+    }
+}
+
+/// An error for machines: a code, words, and each problem with its place.
+pub(super) fn as_json(error: &CliError) -> Value {
+    let problem = |path: &str, text: &str, problem: &Problem| {
+        let (line, column) = position(text, problem.span.start);
+        json!({
+            "code": problem.code, "file": path, "line": line, "column": column,
+            "message": problem.message, "hint": problem.hint,
+        })
+    };
+    let problems: Vec<Value> = located(error)
+        .map(|(path, text, problems)| problems.iter().map(|found| problem(path, text, found)).collect())
+        .unwrap_or_default();
+    json!({"code": error.code(), "exit_code": error.exit_code(), "message": error.to_string(), "problems": problems})
 }
 
 /// Writes an error out; without colour it is plain Unicode text.

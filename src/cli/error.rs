@@ -31,6 +31,9 @@ pub(super) enum CliError {
     /// The call itself is wrong.
     #[error("{0}")]
     Usage(String),
+    /// Another run holds the group.
+    #[error("{0}")]
+    Busy(String),
     /// The run could not be carried out.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -51,6 +54,7 @@ impl CliError {
     pub(super) fn exit_code(&self) -> u8 {
         match self {
             Self::Pipeline { .. } | Self::Usage(_) => 2,
+            Self::Busy(_) => 75,
             Self::Source { .. } | Self::Engine(_) | Self::Store(_) | Self::Registry(_) => 4,
         }
     }
@@ -60,6 +64,7 @@ impl CliError {
         match self {
             Self::Pipeline { .. } => "pipeline",
             Self::Usage(_) => "usage",
+            Self::Busy(_) => "busy",
             Self::Source { .. } | Self::Engine(EngineError::Source { .. } | EngineError::File { .. }) => {
                 "engine::source"
             }

@@ -5,12 +5,15 @@
 //! | 0 | all went well |
 //! | 1 | a node failed |
 //! | 2 | wrong usage, or a pipeline with problems |
+//! | 3 | a negative verdict that the caller asked about: `--fail-on`, `plan --exit-code` |
 //! | 4 | the store, the registry or a source cannot be used |
+//! | 75 | another run holds the group |
 //! | 130, 143 | stopped by SIGINT, SIGTERM |
 
 mod diagnostic;
 mod error;
 mod inspect;
+mod outside;
 mod pipeline_args;
 mod plan;
 mod progress;
@@ -18,6 +21,7 @@ mod registry;
 mod render;
 mod run;
 mod validate;
+mod verdict;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -63,10 +67,29 @@ enum Command {
     Kinds,
 }
 
+impl Command {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Run(_) => "run",
+            Self::Plan(_) => "plan",
+            Self::Validate(_) => "validate",
+            Self::Runs(_) => "runs",
+            Self::Show(_) => "show",
+            Self::Registry(_) => "registry",
+            Self::Kinds => "kinds",
+        }
+    }
+}
+
+/// Version of everything that `--json` prints.
+const JSON_VERSION: u32 = 1;
+
 /// What every command gets.
 struct Session {
     store: String,
     json: bool,
+    /// The name of the command, for what it prints as JSON.
+    command: &'static str,
 }
 
 impl Session {
@@ -77,7 +100,8 @@ impl Session {
     /// Prints a result: as JSON when asked for, else as text.
     fn print<T: serde::Serialize>(&self, report: &T, text: impl FnOnce() -> String) -> Result<(), CliError> {
         let words = if self.json {
-            serde_json::to_string_pretty(report).map_err(|error| CliError::Usage(error.to_string()))?
+            let whole = serde_json::json!({"version": JSON_VERSION, "command": self.command, "result": report});
+            serde_json::to_string_pretty(&whole).map_err(|error| CliError::Usage(error.to_string()))?
         } else {
             text()
         };
@@ -85,6 +109,12 @@ impl Session {
         let _ = writeln!(std::io::stdout(), "{}", words.trim_end());
         Ok(())
     }
+}
+
+/// Writes a line to stderr.
+fn say(line: &str) {
+    // stderr that has gone away is no reason to stop
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 fn now() -> Timestamp {
@@ -103,10 +133,10 @@ fn clock() -> Arc<dyn Fn() -> Timestamp + Send + Sync> {
 /// Runs the program.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let session = Session { store: cli.store, json: cli.json };
+    let session = Session { store: cli.store, json: cli.json, command: cli.command.name() };
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return diagnostic::report(&CliError::Usage(format!("cannot start: {error}"))),
+        Err(error) => return diagnostic::report(&session, &CliError::Usage(format!("cannot start: {error}"))),
     };
     let result = runtime.block_on(async {
         match cli.command {
@@ -121,5 +151,5 @@ pub fn main() -> ExitCode {
     });
     // a node body that did not stop in time must not hold the process
     runtime.shutdown_background();
-    result.unwrap_or_else(|error| diagnostic::report(&error))
+    result.unwrap_or_else(|error| diagnostic::report(&session, &error))
 }

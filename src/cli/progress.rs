@@ -1,7 +1,7 @@
 //! Progress on stderr: bars on a terminal, a line per state change elsewhere.
 
 use std::collections::BTreeMap;
-use std::io::{IsTerminal as _, Write as _};
+use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use clap::ValueEnum;
@@ -9,6 +9,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::render::{outcome_word, result_of};
+use super::say;
 use crate::engine::{NodeRecord, Outcome, RunEvent};
 
 /// How progress is shown.
@@ -41,11 +42,6 @@ pub(super) async fn show(mode: ProgressMode, mut events: UnboundedReceiver<RunEv
         }
         ProgressMode::None => while events.recv().await.is_some() {},
     }
-}
-
-fn say(line: &str) {
-    // stderr that has gone away is no reason to stop a run
-    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// How a node ended, without its result: on a terminal the table that follows has it.

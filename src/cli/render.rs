@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 
 use comfy_table::{ContentArrangement, LineStyle, Table, TableStyle};
 
+use crate::artifact::Store;
 use crate::base::Timestamp;
-use crate::engine::{NodeRecord, Outcome, RunReport, RunStatus};
+use crate::engine::{self, NodeRecord, Outcome, RunReport, RunStatus};
 
 /// Lines longer than this are folded where the terminal does not say its width.
 const WIDTH: u16 = 130;
@@ -83,6 +84,7 @@ pub(super) fn run_report(report: &RunReport) -> String {
             format!("{} ran, {reused} reused, {skipped} skipped, {gave_up} of them for want of data.", nodes(ran))
         }
         RunStatus::Succeeded => format!("{} ran, {reused} reused, {skipped} skipped.", nodes(ran)),
+        RunStatus::Failed if !report.reason.is_empty() => format!("FAILED: {}.", report.reason),
         RunStatus::Failed => format!("FAILED: {} of {} failed.", count(Outcome::Failed), nodes(report.nodes.len())),
         RunStatus::Cancelled => "Stopped. What had ended is kept: the same command goes on from there.".to_owned(),
     };
@@ -98,6 +100,31 @@ pub(super) fn run_report(report: &RunReport) -> String {
     }
     for path in &report.published {
         let _ = writeln!(text, "published {path}");
+    }
+    text
+}
+
+/// The last lines of a log that are shown with a failure.
+const LOG_LINES: usize = 10;
+
+/// What went wrong, node by node: the reason, the end of the log, and the call that does it again.
+pub(super) async fn failures(store: &Store, report: &RunReport, rerun: &str) -> String {
+    let mut text = String::new();
+    for node in report.nodes.iter().filter(|node| node.outcome == Outcome::Failed) {
+        let attempt = node.attempts.len();
+        let tries = if attempt > 1 { format!(" in {attempt} attempts") } else { String::new() };
+        let _ = writeln!(text, "\n{} ({}) failed{tries}: {}", node.node, node.kind, node.reason);
+        // a log that cannot be read must not hide the failure
+        if let Ok(Some(log)) = engine::read_log(store, &report.run, report.started, node, attempt).await {
+            let lines: Vec<&str> = log.lines().collect();
+            for line in &lines[lines.len().saturating_sub(LOG_LINES)..] {
+                let _ = writeln!(text, "  | {line}");
+            }
+            let _ = writeln!(text, "whole log: walkforward logs {} {}", short_id(&report.run), node.node);
+        }
+    }
+    if report.status == RunStatus::Failed {
+        let _ = writeln!(text, "\nagain, from what is there: {rerun}");
     }
     text
 }

@@ -2,23 +2,29 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
+use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-use super::Session;
 use super::error::CliError;
-use super::pipeline_args::{PipelineArgs, environment};
+use super::outside::{OutsideArgs, send_due};
+use super::pipeline_args::{PipelineArgs, environment, refresh};
 use super::progress::{self, ProgressMode};
-use super::render::run_report;
+use super::render::{failures, run_report};
+use super::verdict::NegativeVerdicts;
+use super::{Session, diagnostic};
+use crate::artifact::Store;
 use crate::base::CancelToken;
-use crate::engine::{self, RunOptions, RunStatus};
+use crate::engine::{self, Admission, PinnedSources, RunOptions, RunReport, RunStatus};
+use crate::pipeline::{OnConflict, Pipeline};
+use crate::storage::{Holder, Lock};
 
-#[derive(Debug, Args)]
-pub(super) struct RunArgs {
-    #[command(flatten)]
-    pipeline: PipelineArgs,
+/// How much of a run may happen at once, and how it is shown.
+#[derive(Clone, Debug, Args)]
+pub(super) struct ExecutionArgs {
     /// Threads that nodes compute on; never changes a result.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..), default_value_t = default_threads())]
     threads: u16,
@@ -30,53 +36,191 @@ pub(super) struct RunArgs {
     progress: ProgressMode,
     /// Print nothing unless something fails.
     #[arg(long, short)]
-    quiet: bool,
+    pub quiet: bool,
+    /// Stop the run after so long, as `90s`, `10m` or `2h`: it then counts as failed.
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    timeout: Option<Duration>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RunArgs {
+    #[command(flatten)]
+    pipeline: PipelineArgs,
+    #[command(flatten)]
+    execution: ExecutionArgs,
+    /// Run these nodes although their results are in the store, and store the new ones: names, or `all`.
+    #[arg(long, value_name = "NODE", value_delimiter = ',')]
+    refresh: Vec<String>,
+    /// End with exit code 3 when a node decides one of these, as `drift` or `kept`.
+    #[arg(long, value_name = "WORD", value_delimiter = ',')]
+    fail_on: Vec<String>,
+    /// End with exit code 1 when a node is found not to be deterministic.
+    #[arg(long)]
+    strict: bool,
+    #[command(flatten)]
+    outside: OutsideArgs,
 }
 
 fn default_threads() -> u16 {
     std::thread::available_parallelism().ok().and_then(|count| u16::try_from(count.get()).ok()).unwrap_or(1)
 }
 
+/// How a call ended that nothing prevented.
+enum Called {
+    /// It ran; with its exit code.
+    Ran(Box<RunReport>, u8),
+    /// Another run is at it, and that is all right.
+    Skipped(String),
+}
+
+/// Carries a run out and tells the world outside how it ended.
 pub(super) async fn run(session: &Session, args: &RunArgs) -> Result<ExitCode, CliError> {
-    let cancel = CancelToken::new();
-    let signals = tokio::spawn(watch_signals(cancel.clone()));
-    let pipeline = args.pipeline.load_to_run()?;
-    let store = session.open_store().await?;
-    let sources = args.pipeline.pin(&pipeline, &store).await?;
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(usize::from(args.threads))
-        .build()
-        .map_err(|error| CliError::Usage(format!("cannot start {} threads: {error}", args.threads)))?;
-    let (events, shown) = mpsc::unbounded_channel();
-    let options = RunOptions {
-        run_id: super::new_id(),
-        jobs: usize::from(args.jobs),
-        pool: Arc::new(pool),
-        now: super::clock(),
-        cancel,
-        events,
-        timeout: None,
-        environment: environment(),
-        new_id: Arc::new(super::new_id),
-        parent: None,
+    let run_id = super::new_id();
+    let outside = args.outside.started(&run_id);
+    let (code, warnings) = match carry_out(session, args, run_id).await {
+        Ok(Called::Ran(report, code)) => (ExitCode::from(code), outside.ended(&report, code).await),
+        Ok(Called::Skipped(why)) => (ExitCode::SUCCESS, outside.broke_off(&why, 0).await),
+        Err(error) => {
+            // before the world outside, which may take its time
+            let code = diagnostic::report(session, &error);
+            (code, outside.broke_off(&diagnostic::render(&error, false), error.exit_code()).await)
+        }
     };
-    let mode = if args.quiet { ProgressMode::None } else { args.progress };
-    let display = tokio::spawn(progress::show(mode, shown));
-    let result = engine::run(&pipeline, &store, sources, &options).await;
-    // closes the channel, so that the display comes to its end before the result is printed
-    drop(options);
-    let _ = tokio::time::timeout(std::time::Duration::from_secs(1), display).await;
-    let report = result?;
+    for warning in warnings {
+        super::say(&format!("warning: {warning}"));
+    }
+    Ok(code)
+}
+
+async fn carry_out(session: &Session, args: &RunArgs, run_id: String) -> Result<Called, CliError> {
+    let runner = Runner::new(&args.execution);
+    let mut pipeline = args.pipeline.load_to_run()?;
+    refresh(&mut pipeline, &args.refresh)?;
+    let negative = NegativeVerdicts::new(&pipeline, &args.fail_on)?;
+    let store = session.open_store().await?;
+    let _lock = match admit(&pipeline, &store, &run_id, &runner.cancel).await? {
+        Admitted::Free(lock) => lock,
+        Admitted::Skipped(why) => {
+            if !args.execution.quiet {
+                session.print(&json!({"skipped": why}), || why.clone())?;
+            }
+            return Ok(Called::Skipped(why));
+        }
+    };
+    send_due(&pipeline, &store, None).await;
+    let sources = args.pipeline.pin(&pipeline, &store).await?;
+    let report = runner.run(&pipeline, &store, sources, run_id).await?;
     let doubtful = report.nodes.iter().any(|node| !node.nondeterministic.is_empty());
-    if !(args.quiet && report.status == RunStatus::Succeeded) || doubtful {
+    if report.status != RunStatus::Succeeded {
+        let failures = failures(&store, &report, &rerun_words()).await;
+        session.print(&report, || if args.execution.quiet { failures } else { run_report(&report) + &failures })?;
+    } else if !args.execution.quiet || doubtful {
         session.print(&report, || run_report(&report))?;
     }
-    Ok(match report.status {
-        RunStatus::Succeeded => ExitCode::SUCCESS,
-        RunStatus::Failed => ExitCode::from(1),
+    send_due(&pipeline, &store, Some(&report)).await;
+    let code = match report.status {
+        RunStatus::Succeeded if args.strict && doubtful => 1,
+        RunStatus::Succeeded => negative.exit_code(&report),
+        RunStatus::Failed => 1,
+        RunStatus::Cancelled => runner.signal().await,
+    };
+    Ok(Called::Ran(Box::new(report), code))
+}
+
+/// The call as it was made, for whoever makes it again.
+fn rerun_words() -> String {
+    let quote = |word: String| {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c);
+        if !word.is_empty() && word.chars().all(plain) { word } else { format!("'{}'", word.replace('\'', r"'\''")) }
+    };
+    let words = std::env::args().enumerate().map(|(at, word)| if at == 0 { "walkforward".to_owned() } else { word });
+    words.map(quote).collect::<Vec<_>>().join(" ")
+}
+
+/// Whether a run may begin.
+enum Admitted {
+    /// It may, as long as it holds the lock of its group, if it has one.
+    Free(Option<Lock>),
+    /// It is not needed, for this reason.
+    Skipped(String),
+}
+
+async fn admit(pipeline: &Pipeline, store: &Store, run: &str, cancel: &CancelToken) -> Result<Admitted, CliError> {
+    let Some(concurrency) = &pipeline.concurrency else { return Ok(Admitted::Free(None)) };
+    let group = concurrency.group.as_str();
+    let words = |holder: &Holder| {
+        let since = holder.since.map(|at| format!(" since {}", super::render::moment(at))).unwrap_or_default();
+        format!("run {} holds the group `{group}`{since}", holder.by)
+    };
+    let admission = engine::acquire(store.storage(), group, run, concurrency.on_conflict, cancel).await;
+    match admission.map_err(crate::artifact::StoreError::from)? {
+        Admission::Granted(lock) => Ok(Admitted::Free(Some(lock))),
+        Admission::Skipped(holder) => Ok(Admitted::Skipped(format!("Skipped: {}.", words(&holder)))),
+        Admission::Refused(holder) => Err(CliError::Busy(words(&holder))),
+        Admission::TimedOut(holder) => {
+            let waited = match concurrency.on_conflict {
+                OnConflict::Wait(timeout) => humantime::format_duration(timeout).to_string(),
+                OnConflict::Skip | OnConflict::Fail => "no time".to_owned(),
+            };
+            Err(CliError::Busy(format!("waited {waited}, and {}", words(&holder))))
+        }
+        Admission::Cancelled => Err(CliError::Busy(format!("stopped while waiting for the group `{group}`"))),
+    }
+}
+
+/// What runs share that are carried out by one call.
+pub(super) struct Runner<'a> {
+    args: &'a ExecutionArgs,
+    pub cancel: CancelToken,
+    signals: tokio::task::JoinHandle<u8>,
+}
+
+impl<'a> Runner<'a> {
+    /// Starts to listen for signals.
+    pub(super) fn new(args: &'a ExecutionArgs) -> Self {
+        let cancel = CancelToken::new();
+        Self { args, signals: tokio::spawn(watch_signals(cancel.clone())), cancel }
+    }
+
+    /// Carries a run out, showing its progress.
+    pub(super) async fn run(
+        &self,
+        pipeline: &Pipeline,
+        store: &Store,
+        sources: PinnedSources,
+        run_id: String,
+    ) -> Result<RunReport, CliError> {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(usize::from(self.args.threads))
+            .build()
+            .map_err(|error| CliError::Usage(format!("cannot start {} threads: {error}", self.args.threads)))?;
+        let (events, shown) = mpsc::unbounded_channel();
+        let options = RunOptions {
+            run_id,
+            jobs: usize::from(self.args.jobs),
+            pool: Arc::new(pool),
+            now: super::clock(),
+            cancel: self.cancel.clone(),
+            events,
+            timeout: self.args.timeout,
+            environment: environment(),
+            new_id: Arc::new(super::new_id),
+            parent: None,
+        };
+        let mode = if self.args.quiet { ProgressMode::None } else { self.args.progress };
+        let display = tokio::spawn(progress::show(mode, shown));
+        let result = engine::run(pipeline, store, sources, &options).await;
+        // closes the channel, so that the display comes to its end before the result is printed
+        drop(options);
+        let _ = tokio::time::timeout(Duration::from_secs(1), display).await;
+        Ok(result?)
+    }
+
+    /// The exit code of the signal that stopped a run.
+    pub(super) async fn signal(self) -> u8 {
         // the watcher ends with the code of the signal that it saw
-        RunStatus::Cancelled => ExitCode::from(signals.await.unwrap_or(130)),
-    })
+        self.signals.await.unwrap_or(130)
+    }
 }
 
 /// Waits for SIGINT or SIGTERM, asks the run to stop, and returns the exit code; a second signal ends the process.

@@ -15,6 +15,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::RunReport;
 use super::event::{NodeRecord, RunEvent, RunStatus};
 use crate::artifact::{ArtifactRef, FileRef, Store, StoreError};
 use crate::base::{Digest, Timestamp};
@@ -74,6 +75,25 @@ pub struct RunView {
     pub nodes: Vec<NodeRecord>,
     /// How it ended; `None` when it was interrupted or still runs.
     pub end: Option<EndRecord>,
+}
+
+impl RunView {
+    /// The run as it was reported when it ended, but for the files it published; `None` when it has not ended.
+    pub fn report(self) -> Option<RunReport> {
+        let end = self.end?;
+        Some(RunReport {
+            run: self.start.run,
+            pipeline: self.start.pipeline,
+            as_of: self.start.as_of,
+            params: self.start.params,
+            status: end.status,
+            reason: end.reason,
+            started: self.start.at,
+            ended: end.at,
+            nodes: self.nodes,
+            published: Vec::new(),
+        })
+    }
 }
 
 /// Writes the record of one run.
@@ -252,6 +272,26 @@ async fn read_folder(store: &Store, folder: &str) -> Result<Option<RunView>, Sto
     nodes.sort_by(|a, b| (a.ended, &a.node).cmp(&(b.ended, &b.node)));
     let end = store.read_record(&format!("{folder}/end.json")).await?;
     Ok(Some(RunView { start, nodes, end }))
+}
+
+/// The log of an attempt of a node, from 1; `None` when it wrote none.
+///
+/// # Errors
+/// The store cannot be reached, or the log is not what its record says.
+pub async fn read_log(
+    store: &Store,
+    run: &str,
+    started: Timestamp,
+    node: &NodeRecord,
+    attempt: usize,
+) -> Result<Option<String>, StoreError> {
+    let record = attempt.checked_sub(1).and_then(|index| node.attempts.get(index));
+    let Some(log) = record.and_then(|attempt| attempt.log) else { return Ok(None) };
+    let name = log_name(&folder_of(&started, run), &node.node, attempt);
+    match store.storage().get(&name).await? {
+        Some(bytes) if Digest::of(&bytes) == log.sha256 => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
+        _ => Err(StoreError::Blob(log.sha256)),
+    }
 }
 
 /// The fingerprint parts that each node of a pipeline had when it last got that far.

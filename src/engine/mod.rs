@@ -13,15 +13,18 @@ mod event;
 mod exclusive;
 mod journal;
 mod log;
+mod notify;
 mod publish;
 mod queue;
 mod scheduler;
 mod sources;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tokio::sync::mpsc;
 
 use crate::artifact::StoreError;
@@ -30,7 +33,8 @@ use crate::pipeline::LookUp;
 
 pub use event::{AttemptRecord, NodeRecord, Outcome, RunEvent, RunStatus};
 pub use exclusive::{Admission, acquire, group_lock_name, is_live, run_lock_name};
-pub use journal::{EndRecord, RunView, StartRecord, last_parts, list_runs, read_run};
+pub use journal::{EndRecord, RunView, StartRecord, last_parts, list_runs, read_log, read_run};
+pub use notify::{DueNotification, outbox};
 pub use scheduler::run;
 pub use sources::{PinnedSources, pin};
 
@@ -85,6 +89,8 @@ pub struct RunReport {
     pub pipeline: String,
     /// End of the data window.
     pub as_of: Timestamp,
+    /// Values of all params.
+    pub params: BTreeMap<String, Value>,
     /// How it ended.
     pub status: RunStatus,
     /// Why it did not end well, where it was not a node.

@@ -11,17 +11,20 @@ use tokio::time::Instant;
 use super::attempt::{Attempt, AttemptError, GRACE, Made, attempt};
 use super::child;
 use super::event::{AttemptRecord, NodeRecord, Outcome, RunEvent, RunStatus};
+use super::exclusive::run_lock_name;
 use super::journal::{EndRecord, Journal, StartRecord};
 use super::log::AttemptLog;
+use super::notify::{DueNotification, due, write_down};
 use super::publish::publish;
 use super::queue::Queue;
 use super::{EngineError, PinnedSources, RunOptions, RunReport, chain};
-use crate::artifact::{Action, Artifact, ArtifactType, Store};
+use crate::artifact::{Action, Artifact, ArtifactType, Store, StoreError};
 use crate::base::{CancelToken, Digest, Seed, Timestamp};
 use crate::node::NodeError;
 use crate::pipeline::{Node, Pipeline};
 use crate::plan::{Fingerprint, Given, NodeState, Outside, Resolution, find_reusable, resolve};
 use crate::registry::{Registry, RegistryClient};
+use crate::storage::Acquired;
 
 /// How often a waiting run looks whether it was asked to stop.
 const TICK: Duration = Duration::from_millis(50);
@@ -55,6 +58,9 @@ pub async fn run(
         processor: std::env::consts::ARCH.to_owned(),
         at,
     };
+    // says to others that this run is under way; whoever holds the name of a fresh id can only be this run
+    let lock = store.storage().try_lock(&run_lock_name(&options.run_id), &options.run_id).await;
+    let lock = lock.map_err(StoreError::from)?;
     let journal = Journal::start(store, &start).await?;
     let mut scheduler = Scheduler::new(pipeline, store, options, sources, journal, at);
     scheduler.emit(RunEvent::RunStarted {
@@ -64,7 +70,12 @@ pub async fn run(
         at,
     });
     let driven = scheduler.drive().await;
-    scheduler.finish(driven).await
+    let report = scheduler.finish(driven).await;
+    if let Acquired::Ours(lock) = lock {
+        // one that cannot be given back expires
+        let _ = lock.release().await;
+    }
+    report
 }
 
 /// A node that must run, and what is known of it.
@@ -479,6 +490,7 @@ impl<'a> Scheduler<'a> {
             record.outcome = Outcome::Cancelled;
             record.reason =
                 if self.in_flight.contains_key(&at) { "did not stop in time" } else { "not started" }.to_owned();
+            self.states.insert(record.node.clone(), NodeState::Cancelled);
             self.record(at, record).await?;
         }
         Ok(())
@@ -558,6 +570,13 @@ impl<'a> Scheduler<'a> {
             (Ok(()), None) => String::new(),
         };
         self.emit(RunEvent::RunEnded { status, at });
+        // a pipeline that is a node is told of by the run that it is a node of
+        if self.options.parent.is_none() {
+            for index in due(self.pipeline, &self.states, status) {
+                let (run, pipeline) = (self.options.run_id.clone(), self.pipeline.name.clone());
+                write_down(self.store, &DueNotification { run, pipeline, index }).await?;
+            }
+        }
         let ended = self.journal.end(&EndRecord { status, reason: reason.clone(), at }).await;
         result?;
         ended?;
@@ -565,6 +584,7 @@ impl<'a> Scheduler<'a> {
             run: self.options.run_id.clone(),
             pipeline: self.pipeline.name.clone(),
             as_of: self.pipeline.as_of,
+            params: self.pipeline.params.clone(),
             status,
             reason,
             started: self.started,

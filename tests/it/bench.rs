@@ -13,6 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A project folder that vanishes with the value. The store is where it is by default: `artifacts/store`.
 pub struct Bench {
     folder: TempDir,
+    variables: Vec<(String, String)>,
 }
 
 /// What a call of the program left behind.
@@ -33,7 +34,12 @@ impl Bench {
             copy_folder(&project.join(copied), &folder.path().join(copied));
         }
         std::os::unix::fs::symlink(project.join("data"), folder.path().join("data")).unwrap();
-        Self { folder }
+        Self { folder, variables: Vec::new() }
+    }
+
+    /// Sets a variable of the environment, which is empty otherwise.
+    pub fn set(&mut self, name: &str, value: impl Into<String>) {
+        self.variables.push((name.to_owned(), value.into()));
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -80,6 +86,7 @@ impl Bench {
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_walkforward"));
         command.current_dir(self.folder.path()).env_clear().env("PATH", "/usr/bin:/bin").env("NO_COLOR", "1");
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
@@ -104,7 +111,9 @@ impl Bench {
     /// Calls the program with `--json`, which must end well, and reads what it printed.
     pub fn json(&self, args: &[&str]) -> Value {
         let text = self.ok(&[&["--json"], args].concat());
-        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{args:?}: {error}\n{text}"))
+        let mut whole: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{args:?}: {error}\n{text}"));
+        assert_eq!(whole["version"], 1, "{text}");
+        whole["result"].take()
     }
 
     /// Runs a pipeline, which must end well, and returns its report.

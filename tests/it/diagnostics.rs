@@ -174,20 +174,6 @@ fn a_bracket_that_is_not_closed() {
 }
 
 #[test]
-fn a_key_that_is_not_built_yet_is_refused_by_name() {
-    let sound = "    kind: train\n";
-    for later in ["retry", "timeout", "pool", "matrix", "for_each", "cache"] {
-        let words = refusal(&spoilt(sound, &format!("{sound}    {later}: 1\n")), &[]);
-        assert!(words.contains(&format!("`{later}` is part of the language but not built yet")), "{words}");
-    }
-    for later in ["concurrency", "defaults", "pools", "notify"] {
-        let words = refusal(&spoilt("\nnodes:", &format!("{later}: {{}}\n\nnodes:")), &[]);
-        assert!(words.contains(&format!("`{later}` is part of the language but not built yet")), "{words}");
-    }
-    insta::assert_snapshot!(refusal(&spoilt(sound, &format!("{sound}    retry: 3\n")), &[]));
-}
-
-#[test]
 fn several_mistakes_are_all_reported_in_the_order_of_the_file() {
     let text = spoilt("sources.bars, ", "sources.barz, ")
         .replace("accumulate.signals", "acumulate.signals")

@@ -6,6 +6,7 @@
 //! | `architecture` | layers, file length, and who may print, read the clock or the environment |
 //! | `diagnostics` | what a person reads when a pipeline is wrong, as snapshots |
 //! | `behaviour` | reuse, resume, damage, deployment and exit codes, end to end |
+//! | `outside` | what a run tells a monitor, Prometheus and CI systems |
 
 #![allow(
     clippy::unwrap_used,
@@ -18,3 +19,7 @@ mod architecture;
 mod behaviour;
 mod bench;
 mod diagnostics;
+mod outside;
+// the unit tests of what is sent have the same server
+#[path = "../../src/cli/outside/server.rs"]
+mod server;
