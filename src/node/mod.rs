@@ -15,6 +15,8 @@ mod evaluate;
 mod kind;
 mod model_artifact;
 mod optimize_parameters;
+#[cfg(test)]
+mod schema_tests;
 mod signals;
 mod train;
 

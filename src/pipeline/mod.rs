@@ -11,6 +11,7 @@ mod check;
 pub mod condition;
 mod file;
 mod params;
+pub mod schema;
 mod template;
 mod yaml;
 
