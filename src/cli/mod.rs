@@ -11,6 +11,7 @@
 mod diagnostic;
 mod error;
 mod inspect;
+mod kinds;
 mod plan;
 mod progress;
 mod registry;
@@ -60,8 +61,8 @@ enum Command {
     /// Look at the model registry, or roll a model back.
     #[command(subcommand)]
     Registry(registry::RegistryCommand),
-    /// List the node kinds with their inputs, outputs and values.
-    Kinds,
+    /// List the node kinds, or show one with its inputs, outputs, values and settings.
+    Kinds(kinds::KindsArgs),
 }
 
 /// A pipeline and what a caller changes about it.
@@ -160,7 +161,7 @@ pub fn main() -> ExitCode {
             Command::Runs(args) => inspect::runs(&session, &args).await,
             Command::Show(args) => inspect::show(&session, &args).await,
             Command::Registry(command) => registry::registry(&session, &command).await,
-            Command::Kinds => inspect::kinds(&session),
+            Command::Kinds(args) => kinds::kinds(&session, &args),
         }
     });
     // a node body that did not stop in time must not hold the process
