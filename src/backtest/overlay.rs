@@ -5,15 +5,16 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::BacktestError;
 
 /// How probability and technical score make one ranking.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PredictionMode {
-    /// `(1 - w) * s + w * p`; drops nothing.
+    /// Ranked by `(1 - w) * s + w * p` of technical score s, probability p and weight w; drops nothing.
     #[default]
     ScoreEnhancement,
     /// Keeps p at or above the threshold, ranked by s.
@@ -25,7 +26,7 @@ pub enum PredictionMode {
 }
 
 /// What happens to a candidate without a probability.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnMissing {
     /// It is kept and ranked by its technical score.
@@ -38,7 +39,7 @@ pub enum OnMissing {
 }
 
 /// What a gate does below its threshold.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnLowConfidence {
     /// The technical score decides.
@@ -49,20 +50,23 @@ pub enum OnLowConfidence {
 }
 
 /// The rules of an overlay, as a user writes them.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct MlRules {
     /// How probability and technical score make one ranking.
     pub mode: PredictionMode,
     /// Weight w of the probability in `score_enhancement`.
+    #[schemars(range(min = 0, max = 1))]
     pub ml_weight: f64,
     /// Least probability of `filter` and `gate`.
+    #[schemars(range(min = 0, max = 1))]
     pub confidence_threshold: f64,
     /// What a gate does below its threshold.
     pub on_low_confidence: OnLowConfidence,
     /// What happens to a candidate without a probability.
     pub on_missing: OnMissing,
     /// Largest share of eligible candidates without a probability.
+    #[schemars(range(min = 0, max = 1))]
     pub max_missing_share: f64,
 }
 

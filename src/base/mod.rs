@@ -4,8 +4,11 @@
 
 mod cancel;
 mod canonical;
+#[cfg(test)]
+pub(crate) mod conformance;
 mod digest;
 mod located;
+pub mod schema;
 mod seed;
 mod time;
 

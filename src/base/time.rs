@@ -1,8 +1,10 @@
 //! Points in time and whole days. Nothing here asks what time it is.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Microseconds in a day.
@@ -114,6 +116,44 @@ macro_rules! serde_as_text {
 }
 serde_as_text!(Timestamp);
 serde_as_text!(Days);
+
+/// Dates, and times with their offset from UTC. The parser knows rarer forms too, which no editor need offer.
+const TIME_PATTERN: &str = concat!(
+    "^[0-9]{4}-[0-9]{2}-[0-9]{2}",
+    "([Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]{1,9})?)?([Zz]|[+-][0-9]{2}(:?[0-9]{2})?))?$"
+);
+/// At most a million of any unit.
+const DAYS_PATTERN: &str = "^(1000000|[0-9]{1,6})[dwy]$";
+
+impl JsonSchema for Timestamp {
+    fn schema_name() -> Cow<'static, str> {
+        "Timestamp".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A date or a time in UTC.",
+            "type": "string",
+            "pattern": TIME_PATTERN,
+            "examples": ["2026-01-04", "2026-01-04T15:30:00Z"],
+        })
+    }
+}
+
+impl JsonSchema for Days {
+    fn schema_name() -> Cow<'static, str> {
+        "Days".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A whole number of days, weeks or years of 365 days.",
+            "type": "string",
+            "pattern": DAYS_PATTERN,
+            "examples": ["730d", "52w", "2y"],
+        })
+    }
+}
 
 #[cfg(test)]
 mod tests {

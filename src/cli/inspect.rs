@@ -1,15 +1,13 @@
-//! `walkforward runs`, `show` and `kinds`.
+//! `walkforward runs` and `show`.
 
 use std::process::ExitCode;
 
 use clap::Args;
-use serde_json::json;
 
 use super::Session;
 use super::error::CliError;
 use super::render::{moment, nodes_table, short_id, table};
 use crate::engine::{self, RunStatus, RunView};
-use crate::node::{KINDS, ValueType};
 
 #[derive(Debug, Args)]
 pub(super) struct RunsArgs {
@@ -85,48 +83,4 @@ pub(super) async fn show(session: &Session, args: &ShowArgs) -> Result<ExitCode,
         )
     })?;
     Ok(ExitCode::SUCCESS)
-}
-
-pub(super) fn kinds(session: &Session) -> Result<ExitCode, CliError> {
-    let report: Vec<serde_json::Value> = KINDS
-        .iter()
-        .map(|kind| {
-            let about = kind.descriptor();
-            let inputs = about.inputs.iter().map(|port| json!({"name": port.name, "required": port.required, "types": port.types, "doc": port.doc}));
-            let outputs = about.outputs.iter().map(|port| json!({"name": port.name, "type": port.kind, "doc": port.doc}));
-            let values = about.values.iter().map(|port| json!({"name": port.name, "type": value_type(&port.kind), "doc": port.doc}));
-            json!({
-                "kind": about.name, "version": about.version, "doc": about.doc,
-                "inputs": inputs.collect::<Vec<_>>(), "outputs": outputs.collect::<Vec<_>>(), "values": values.collect::<Vec<_>>(),
-            })
-        })
-        .collect();
-    session.print(&report, || {
-        let mut text = String::new();
-        for kind in KINDS {
-            let about = kind.descriptor();
-            let inputs = about.inputs.iter().map(|port| {
-                let need = if port.required { "" } else { " (optional)" };
-                vec!["input".to_owned(), format!("{}{need}", port.name), port.doc.to_owned()]
-            });
-            let outputs =
-                about.outputs.iter().map(|port| vec!["output".to_owned(), port.name.to_owned(), port.doc.to_owned()]);
-            let values = about.values.iter().map(|port| {
-                vec!["value".to_owned(), format!("{}: {}", port.name, value_type(&port.kind)), port.doc.to_owned()]
-            });
-            let rows = inputs.chain(outputs).chain(values);
-            text.push_str(&format!("{}: {}\n{}\n\n", about.name, about.doc, table(&["", "name", "meaning"], rows)));
-        }
-        text
-    })?;
-    Ok(ExitCode::SUCCESS)
-}
-
-fn value_type(kind: &ValueType) -> String {
-    match kind {
-        ValueType::Bool => "true or false".to_owned(),
-        ValueType::Number => "number".to_owned(),
-        ValueType::Text => "text".to_owned(),
-        ValueType::Word(_) | ValueType::Declared(_) => kind.words().unwrap_or_default().join(" | "),
-    }
 }

@@ -13,6 +13,7 @@
 mod diagnostic;
 mod error;
 mod inspect;
+mod kinds;
 mod outside;
 mod pipeline_args;
 mod plan;
@@ -63,8 +64,8 @@ enum Command {
     /// Look at the model registry, or roll a model back.
     #[command(subcommand)]
     Registry(registry::RegistryCommand),
-    /// List the node kinds with their inputs, outputs and values.
-    Kinds,
+    /// List the node kinds, or show one with its inputs, outputs, values and settings.
+    Kinds(kinds::KindsArgs),
 }
 
 impl Command {
@@ -76,7 +77,7 @@ impl Command {
             Self::Runs(_) => "runs",
             Self::Show(_) => "show",
             Self::Registry(_) => "registry",
-            Self::Kinds => "kinds",
+            Self::Kinds(_) => "kinds",
         }
     }
 }
@@ -146,7 +147,7 @@ pub fn main() -> ExitCode {
             Command::Runs(args) => inspect::runs(&session, &args).await,
             Command::Show(args) => inspect::show(&session, &args).await,
             Command::Registry(command) => registry::registry(&session, &command).await,
-            Command::Kinds => inspect::kinds(&session),
+            Command::Kinds(args) => kinds::kinds(&session, &args),
         }
     });
     // a node body that did not stop in time must not hold the process

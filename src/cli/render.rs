@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use comfy_table::{ContentArrangement, LineStyle, Table, TableStyle};
+use comfy_table::{ColumnConstraint, ContentArrangement, LineStyle, Table, TableStyle};
 
 use crate::artifact::Store;
 use crate::base::Timestamp;
@@ -11,7 +11,7 @@ use crate::engine::{self, NodeRecord, Outcome, RunReport, RunStatus};
 /// Lines longer than this are folded where the terminal does not say its width.
 const WIDTH: u16 = 130;
 
-/// A table with a header line.
+/// A table with a header line. The first column holds names, which are never folded: a person copies them.
 pub(super) fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
     let line = LineStyle::none().fill('─').junction('─');
@@ -22,6 +22,9 @@ pub(super) fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>
     table.set_header(header.to_vec());
     for row in rows {
         table.add_row(row);
+    }
+    if let Some(names) = table.column_mut(0) {
+        names.set_constraint(ColumnConstraint::ContentWidth);
     }
     let text = table.to_string();
     text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")

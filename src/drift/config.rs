@@ -1,11 +1,13 @@
 //! What a user may set about a drift check.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::sample::DriftError;
+use crate::base::schema;
 
 /// How the distance between two windows is turned into a p-value.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Calibration {
     /// Permuted blocks of consecutive time stamps: keeps the memory of the columns. Rows must be in time order.
@@ -16,7 +18,7 @@ pub enum Calibration {
 }
 
 /// Distance between the two windows of a column.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DriftStatistic {
     /// Largest gap between the distribution functions, 0..1.
@@ -33,7 +35,7 @@ pub enum DriftStatistic {
 }
 
 /// Correction for looking at many columns.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Correction {
     /// Benjamini-Hochberg: bounds the share of false alarms among the alarms.
@@ -46,7 +48,7 @@ pub enum Correction {
 }
 
 /// Whose memory decides the length of the blocks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum BlockPlan {
     /// The longest of the columns whose memory is at most twice the column's own. Columns alike share every permutation
@@ -58,25 +60,30 @@ pub enum BlockPlan {
 }
 
 /// Settings of [`super::column_drift`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DriftConfig {
     /// Calibration of the p-values.
     pub calibration: Calibration,
     /// Distance between the windows.
     pub statistic: DriftStatistic,
-    /// Level that an adjusted p must not exceed, in (0, 1). Default .05.
+    /// Level that an adjusted p must not exceed.
+    #[schemars(transform = schema::level)]
     pub alpha: f64,
     /// Smallest distance worth a verdict, in the unit of `statistic`: share of rows on the other side of some value
-    /// (`ks`, `cramer_von_mises`), PSI, reference standard deviations, Jensen-Shannon distance. Default .1.
+    /// (`ks`, `cramer_von_mises`), PSI, reference standard deviations, Jensen-Shannon distance.
+    #[schemars(range(min = 0))]
     pub min_effect: f64,
-    /// Smallest change of the missing share worth a verdict. Default .05.
+    /// Smallest change of the missing share worth a verdict.
+    #[schemars(range(min = 0))]
     pub min_missing_change: f64,
-    /// Rows without which no rejection means nothing. Default 30.
+    /// Rows without which no rejection means nothing.
     pub min_rows: usize,
-    /// Independent time stamps (`stamps / tau`) without which no rejection means nothing. Default 10.
+    /// Independent time stamps (`stamps / tau`) without which no rejection means nothing.
+    #[schemars(range(min = 0))]
     pub min_effective: f64,
-    /// Permutations, default 1,999; raised to what the correction needs when there are many columns.
+    /// Permutations; raised to what the correction needs when there are many columns.
+    #[schemars(range(min = 1))]
     pub replicates: usize,
     /// Correction across columns.
     pub correction: Correction,
@@ -119,7 +126,7 @@ impl DriftConfig {
 }
 
 /// What "works" means to [`super::performance_drift`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PerformanceMetric {
     /// Area under the ROC curve.
@@ -143,24 +150,29 @@ impl PerformanceMetric {
 }
 
 /// Settings of [`super::performance_drift`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PerformanceConfig {
     /// Metric that decides the overall verdict; the others are reported beside it.
     pub metric: PerformanceMetric,
-    /// One-sided level of the lower bound, in (0, 1). Default .05.
+    /// One-sided level of the lower bound.
+    #[schemars(transform = schema::level)]
     pub alpha: f64,
-    /// Fall of the AUC that is tolerated. Default .03.
+    /// Fall of the AUC that is tolerated.
+    #[schemars(range(min = 0))]
     pub max_auc_drop: f64,
-    /// Fall of the log-loss skill that is tolerated. Default .02.
+    /// Fall of the log-loss skill that is tolerated.
+    #[schemars(range(min = 0))]
     pub max_skill_drop: f64,
-    /// Fall of the expectancy that is tolerated, in R. Default .1.
+    /// Fall of the expectancy that is tolerated, in R.
+    #[schemars(range(min = 0))]
     pub max_expectancy_drop: f64,
-    /// Rows each window needs. Default 30.
+    /// Rows each window needs.
     pub min_rows: usize,
-    /// Rows of each class each window needs (AUC and log-loss skill). Default 10.
+    /// Rows of each class each window needs (AUC and log-loss skill).
     pub min_per_class: usize,
-    /// Independent time stamps each window needs for "no fall" to mean something. Default 10.
+    /// Independent time stamps each window needs for "no fall" to mean something.
+    #[schemars(range(min = 0))]
     pub min_effective: f64,
 }
 

@@ -2,10 +2,9 @@
 //!
 //! ```text
 //! runs/<date>/<id>/start.json            what was asked for, with the digests of all sources
-//! runs/<date>/<id>/nodes/<node>.json     what became of a node that ran, written as soon as it ended
-//! runs/<date>/<id>/settled/<n>.json      what became of nodes that did not run: reused, skipped
+//! runs/<date>/<id>/nodes/<n>.json        what became of nodes that ended in one moment
 //! runs/<date>/<id>/logs/<node>.<k>.log   lines of attempt k of a node
-//! runs/<date>/<id>/events/<n>.ndjson     what happened, in order, written now and then and when the run ends
+//! runs/<date>/<id>/events/<n>.ndjson     what happened, in order, written with the nodes
 //! runs/<date>/<id>/end.json              how the run ended; without it the run was interrupted
 //! ```
 
@@ -100,17 +99,16 @@ impl RunView {
 pub(super) struct Journal {
     store: Store,
     folder: String,
-    /// Records of nodes that did not run, and events, that are not written yet.
-    settled: Vec<NodeRecord>,
+    /// Records of nodes, and events, that are not written yet.
+    nodes: Vec<NodeRecord>,
     events: Vec<u8>,
     /// How often those were written.
     chunks: usize,
 }
 
-/// Records of nodes that did not run: one object for many, because there is nothing in them that the next run could not
-/// find out again.
+/// What became of several nodes.
 #[derive(Serialize, Deserialize)]
-struct Settled {
+struct NodeRecords {
     nodes: Vec<NodeRecord>,
 }
 
@@ -118,7 +116,7 @@ impl Journal {
     /// Opens the record and writes its start.
     pub(super) async fn start(store: &Store, start: &StartRecord) -> Result<Self, StoreError> {
         let folder = folder_of(&start.at, &start.run);
-        let journal = Self { store: store.clone(), folder, settled: Vec::new(), events: Vec::new(), chunks: 0 };
+        let journal = Self { store: store.clone(), folder, nodes: Vec::new(), events: Vec::new(), chunks: 0 };
         journal.write("start.json", start).await?;
         Ok(journal)
     }
@@ -140,13 +138,10 @@ impl Journal {
         }
     }
 
-    /// Writes what became of a node: at once when it ran, else with others like it.
-    pub(super) async fn node(&mut self, record: &NodeRecord) -> Result<(), StoreError> {
-        if record.attempts.is_empty() {
-            self.settled.push(record.clone());
-            return Ok(());
-        }
-        self.write(&format!("nodes/{}.json", file_name(&record.node)), record).await
+    /// Keeps what became of a node for the record. It is written with others of the same moment: results are found by
+    /// their fingerprints, so that a kill in between loses a line of the record and no work.
+    pub(super) fn node(&mut self, record: &NodeRecord) {
+        self.nodes.push(record.clone());
     }
 
     /// Writes the log of an attempt.
@@ -159,9 +154,12 @@ impl Journal {
     /// Writes what was held back.
     pub(super) async fn flush(&mut self) -> Result<(), StoreError> {
         let chunk = self.chunks;
-        if !self.settled.is_empty() {
-            let settled = Settled { nodes: std::mem::take(&mut self.settled) };
-            self.write(&format!("settled/{chunk:06}.json"), &settled).await?;
+        if self.nodes.is_empty() && self.events.is_empty() {
+            return Ok(());
+        }
+        if !self.nodes.is_empty() {
+            let records = NodeRecords { nodes: std::mem::take(&mut self.nodes) };
+            self.write(&format!("nodes/{chunk:06}.json"), &records).await?;
         }
         if !self.events.is_empty() {
             let name = format!("{}/events/{chunk:06}.ndjson", self.folder);
@@ -260,13 +258,8 @@ async fn read_folder(store: &Store, folder: &str) -> Result<Option<RunView>, Sto
     };
     let mut nodes = Vec::new();
     for name in store.storage().list(&format!("{folder}/nodes")).await? {
-        if let Some(record) = store.read_record::<NodeRecord>(&name).await? {
-            nodes.push(record);
-        }
-    }
-    for name in store.storage().list(&format!("{folder}/settled")).await? {
-        if let Some(settled) = store.read_record::<Settled>(&name).await? {
-            nodes.extend(settled.nodes);
+        if let Some(records) = store.read_record::<NodeRecords>(&name).await? {
+            nodes.extend(records.nodes);
         }
     }
     nodes.sort_by(|a, b| (a.ended, &a.node).cmp(&(b.ended, &b.node)));

@@ -28,8 +28,8 @@ use crate::storage::Acquired;
 
 /// How often a waiting run looks whether it was asked to stop.
 const TICK: Duration = Duration::from_millis(50);
-/// How often a run writes down what it holds back.
-const FLUSH_EVERY: Duration = Duration::from_secs(1);
+/// Nodes that end within so long are written down together.
+const FLUSH_EVERY: Duration = Duration::from_millis(200);
 /// Nodes that may wait for their turn before the next are looked at: what is known of each takes memory.
 const LOOK_AHEAD: usize = 64;
 
@@ -189,7 +189,7 @@ impl<'a> Scheduler<'a> {
 
     async fn drive(&mut self) -> Result<(), EngineError> {
         let deadline = self.options.timeout.map(|timeout| Instant::now() + timeout);
-        let mut flushed = Instant::now();
+        let mut flushed = Some(Instant::now());
         loop {
             self.advance().await?;
             if deadline.is_some_and(|deadline| Instant::now() >= deadline) && !self.cancel.is_cancelled() {
@@ -202,15 +202,16 @@ impl<'a> Scheduler<'a> {
             if self.running.is_empty() && self.ready.is_empty() && self.paused.is_empty() {
                 return self.account_for_all().await;
             }
+            // before the wait, so that what has happened so far can be seen while nodes run
+            if flushed.is_none_or(|last: Instant| last.elapsed() >= FLUSH_EVERY) {
+                self.journal.flush().await?;
+                flushed = Some(Instant::now());
+            }
             // woken by the end of a node, or to see whether someone asked for a stop or a pause is over
             match tokio::time::timeout(TICK, self.running.join_next()).await {
                 Ok(Some(ended)) => self.take(ended).await?,
                 Ok(None) => tokio::time::sleep(TICK.min(self.until_next_try())).await,
                 Err(_) => {}
-            }
-            if flushed.elapsed() >= FLUSH_EVERY {
-                self.journal.flush().await?;
-                flushed = Instant::now();
             }
         }
     }
@@ -468,7 +469,7 @@ impl<'a> Scheduler<'a> {
         for at in self.without_record() {
             let mut record = self.blank(&self.pipeline.nodes[at], self.now());
             record.reason = "a bug: the node ended without a result".to_owned();
-            self.record(at, record).await?;
+            self.record(at, record);
         }
         Ok(())
     }
@@ -491,7 +492,7 @@ impl<'a> Scheduler<'a> {
             record.reason =
                 if self.in_flight.contains_key(&at) { "did not stop in time" } else { "not started" }.to_owned();
             self.states.insert(record.node.clone(), NodeState::Cancelled);
-            self.record(at, record).await?;
+            self.record(at, record);
         }
         Ok(())
     }
@@ -526,7 +527,7 @@ impl<'a> Scheduler<'a> {
 
     async fn settle(&mut self, at: usize, record: NodeRecord, state: NodeState) -> Result<(), EngineError> {
         self.states.insert(record.node.clone(), state);
-        self.record(at, record).await?;
+        self.record(at, record);
         for index in 0..self.dependents[at].len() {
             let dependent = self.dependents[at][index];
             self.waiting[dependent] -= 1;
@@ -537,11 +538,10 @@ impl<'a> Scheduler<'a> {
         Ok(())
     }
 
-    async fn record(&mut self, at: usize, record: NodeRecord) -> Result<(), EngineError> {
-        self.journal.node(&record).await?;
+    fn record(&mut self, at: usize, record: NodeRecord) {
+        self.journal.node(&record);
         self.records.insert(at, record.clone());
         self.emit(RunEvent::NodeEnded { record: Box::new(record) });
-        Ok(())
     }
 
     async fn finish(mut self, driven: Result<(), EngineError>) -> Result<RunReport, EngineError> {

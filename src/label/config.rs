@@ -1,6 +1,11 @@
 //! What a label is, as a user writes it.
 
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
+
+use crate::base::schema;
 
 /// Kinds of label.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,13 +32,25 @@ pub enum LabelKind {
     OptimalAction,
 }
 
+impl JsonSchema for LabelKind {
+    fn schema_name() -> Cow<'static, str> {
+        "LabelKind".into()
+    }
+
+    /// The kind that is built; the others are refused by name.
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        schema::words([("r_multiple", &["r-multiple"][..], "R of the trade; a win above `r_threshold`.")])
+    }
+}
+
 /// What a label is.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LabelConfig {
     /// Kind of label.
     pub kind: LabelKind,
     /// Sessions after the signal at whose close a shadow trade ends, if nothing ended it before.
+    #[schemars(range(min = 1))]
     pub max_horizon: u32,
     /// R above which a trade is a win.
     pub r_threshold: f64,

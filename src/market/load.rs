@@ -7,13 +7,14 @@ use bytes::Bytes;
 use polars::prelude::{
     CsvReadOptions, DataFrame, DataType, ParquetReader, PolarsError, SerReader as _, TimeUnit, TimeZone,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Bars, Series};
 use crate::base::{MICROS_PER_DAY, Timestamp};
 
 /// What to do with a bar that cannot be true.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnBadBar {
     /// Refuse the file, naming the bar.

@@ -19,6 +19,7 @@
 //! # NaN
 //! Scores must be finite ([`CompareError::NotFinite`]); statistics that do not exist are `None`.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{Continuous, ContinuousCDF, Normal, StudentsT};
 
@@ -198,7 +199,7 @@ impl PairedTest {
 }
 
 /// A score of probabilities that two models can be compared by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ScoreMetric {
     /// Area under the ROC curve; an improvement is a rise.

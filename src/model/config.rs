@@ -1,5 +1,6 @@
 //! The families by name, and their parameters as a user writes them.
 
+use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -38,7 +39,7 @@ const NOT_BUILT: &[&str] =
     &["gradient-boosting", "xgboost", "lightgbm", "extra-trees", "naive-bayes", "lstm", "gru", "ensemble", "novelty"];
 
 /// How the two classes are weighed against each other.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ClassWeight {
     /// As they come: probabilities keep the base rate.
@@ -48,9 +49,10 @@ pub enum ClassWeight {
     Balanced,
 }
 
-/// A family and its checked parameters.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// A family and its checked parameters. The schema is that of a user's text, where `kind` stands beside the parameters.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(tag = "kind", transform = describe_families)]
 pub enum ModelConfig {
     /// Logistic regression.
     Logistic(LogisticConfig),
@@ -98,6 +100,17 @@ impl ModelConfig {
         match self {
             Self::Logistic(config) => config.check(),
             Self::RandomForest(config) => config.check(),
+        }
+    }
+}
+
+/// Puts the words of the table [`FAMILIES`] on the families of a schema.
+fn describe_families(schema: &mut Schema) {
+    let families = schema.get_mut("oneOf").and_then(Value::as_array_mut);
+    for family in families.into_iter().flatten() {
+        let row = FAMILIES.iter().find(|row| family["properties"]["kind"]["const"] == row.name);
+        if let Some(row) = row {
+            family["description"] = row.doc.into();
         }
     }
 }

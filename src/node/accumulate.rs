@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -28,7 +29,7 @@ use crate::table::{Table, Values};
 pub struct Accumulate;
 
 /// Which trades make the rows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Population {
     /// Every eligible signal, each simulated alone: a label does not depend on which others took the slots.
@@ -39,7 +40,7 @@ pub enum Population {
 }
 
 /// Settings of `accumulate`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AccumulateConfig {
     /// Bars to work on.
@@ -47,6 +48,7 @@ pub struct AccumulateConfig {
     universe: Universe,
     /// Name of the feature set.
     #[serde(default = "default_features")]
+    #[schemars(extend("enum" = FeatureSet::built()))]
     features: String,
     /// What a label is.
     #[serde(default)]

@@ -1,5 +1,6 @@
 //! Bars and strategies as nodes read them.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{ConfigError, InputArtifact, NodeContext, NodeError};
@@ -8,7 +9,7 @@ use crate::market::{BarsRequest, Loaded, OnBadBar, load_bars};
 use crate::strategy::Strategy;
 
 /// The part of the data that a node works on. Bars before its start are read for warm-up only.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Window {
     /// First day; unset: the beginning of the data, or `length` before the end.
@@ -20,7 +21,7 @@ pub struct Window {
 }
 
 /// Which bars a node reads.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Universe {
     /// Only these symbols; unset: all.

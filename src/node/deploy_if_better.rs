@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::evaluate::Evaluated;
 use super::model_artifact::{StoredModel, json_artifact};
@@ -20,7 +21,7 @@ use crate::registry::{ModelVersion, PromotionOutcome, PromotionRequest, Registry
 pub struct DeployIfBetter;
 
 /// Whether a decision is carried out.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum DeployMode {
     /// A promotion moves the alias.
@@ -31,23 +32,43 @@ pub enum DeployMode {
 }
 
 /// Settings of `deploy-if-better`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DeployConfig {
     /// Name of the registered model.
+    #[schemars(extend("pattern" = NAME_PATTERN, "examples" = ["signal-quality"]))]
     registry: String,
     /// The alias to take.
     #[serde(default = "default_alias")]
+    #[schemars(extend("pattern" = NAME_PATTERN, "examples" = ["champion"]))]
     alias: String,
     /// Whether a decision is carried out.
     #[serde(default)]
     mode: DeployMode,
     /// The gate.
     #[serde(default)]
+    #[schemars(transform = what_is_built)]
     policy: GatePolicy,
     /// A champion that learnt from nothing newer than this is stale: the candidate must then only not be worse.
     #[serde(default = "default_stale")]
     champion_stale_after: Days,
+}
+
+/// What [`is_valid_name`] takes.
+const NAME_PATTERN: &str = "^[A-Za-z0-9][A-Za-z0-9._-]*$";
+
+/// Takes out of the gate what [`Kind::check`] refuses because it is not built.
+fn what_is_built(policy: &mut Schema) {
+    if let Some(words) = policy.pointer_mut("/properties/approve/oneOf").and_then(Value::as_array_mut) {
+        words.retain(|word| word["const"] != "manual");
+    }
+    if let Some(uses) = policy.pointer_mut("/properties/max_holdout_uses") {
+        *uses = json!({
+            "description": "Not built: uses of a holdout are not counted yet.",
+            "type": "null",
+            "default": null,
+        });
+    }
 }
 
 fn default_alias() -> String {

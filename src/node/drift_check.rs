@@ -1,6 +1,7 @@
 //! `drift-check`: does the newest data still look like what the model learnt from, and does the model still work on it?
 
 use ndarray::{Array2, Axis};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -21,7 +22,7 @@ use crate::drift::{
 pub struct DriftCheck;
 
 /// Which signals are the current ones.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum CurrentRows {
     /// Signals after the last outcome the model learnt from: for a model in production.
@@ -32,7 +33,7 @@ pub enum CurrentRows {
 }
 
 /// Settings of `drift-check`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DriftCheckConfig {
     /// Which signals are the current ones.

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::artifact::{Artifact, ArtifactRef, ArtifactType, Payload, Scalar, Scratch};
 use crate::backtest::BacktestError;
-use crate::base::{CancelToken, Cancelled, Timestamp};
+use crate::base::{CancelToken, Cancelled, Timestamp, schema};
 use crate::registry::RegistryClient;
 
 /// An artifact that a kind reads.
@@ -367,7 +368,7 @@ pub struct NodeOutput {
 /// A node kind, with the type of its config.
 pub trait Kind: Sync + 'static {
     /// Checked config: unknown fields are refused, defaults filled in.
-    type Config: DeserializeOwned + Serialize;
+    type Config: DeserializeOwned + Serialize + JsonSchema;
 
     /// What the world may know of it.
     const DESCRIPTOR: Descriptor;
@@ -419,6 +420,9 @@ pub trait NodeKind: Sync {
     /// What the world may know of it.
     fn descriptor(&self) -> &'static Descriptor;
 
+    /// The settings that [`NodeKind::normalise`] reads, as JSON Schema: it stands alone, and may be put inside another one.
+    fn settings_schema(&self) -> Schema;
+
     /// Checks a config and fills in defaults.
     ///
     /// # Errors
@@ -447,6 +451,12 @@ pub trait NodeKind: Sync {
 impl<K: Kind> NodeKind for K {
     fn descriptor(&self) -> &'static Descriptor {
         &K::DESCRIPTOR
+    }
+
+    fn settings_schema(&self) -> Schema {
+        let mut settings = schema::of::<K::Config>();
+        settings.insert("title".to_owned(), K::DESCRIPTOR.name.into());
+        settings
     }
 
     fn normalise(&self, with: &Value) -> Result<Value, ConfigError> {

@@ -18,6 +18,8 @@ mod model_artifact;
 mod noop;
 mod optimize_parameters;
 mod pipeline;
+#[cfg(test)]
+mod schema_tests;
 mod signals;
 mod train;
 
@@ -40,6 +42,11 @@ pub const KINDS: &[&dyn NodeKind] = &[
     &pipeline::Pipeline,
     &noop::Noop,
 ];
+
+/// The kinds that people are told of.
+pub fn shown_kinds() -> impl Iterator<Item = &'static dyn NodeKind> + Clone {
+    KINDS.iter().copied().filter(|kind| !kind.descriptor().behaviour.hidden)
+}
 
 /// Finds a kind by name.
 pub fn find_kind(name: &str) -> Option<&'static dyn NodeKind> {

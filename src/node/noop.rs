@@ -1,16 +1,19 @@
 //! `noop`: does nothing, as fast as possible. Hidden from users; it serves benchmarks and tests of the orchestrator.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Behaviour, Descriptor, Kind, NodeContext, NodeError, NodeOutput, OutputPort, ValuePort, ValueType};
+use super::{
+    Behaviour, Descriptor, Executor, Kind, NodeContext, NodeError, NodeOutput, OutputPort, ValuePort, ValueType,
+};
 use crate::artifact::{Artifact, ArtifactType, Scalar};
 
 /// Writes its settings and the digests of its inputs.
 pub struct Noop;
 
 /// Settings of `noop`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NoopConfig {
     /// Anything.
@@ -31,7 +34,8 @@ impl Kind for Noop {
         inputs: &[],
         outputs: &[OutputPort { name: "out", kind: ArtifactType::File, doc: "the settings and the inputs' digests" }],
         values: &[ValuePort { name: "inputs", kind: ValueType::Number, doc: "how many inputs there were" }],
-        behaviour: Behaviour { open_inputs: true, hidden: true, ..Behaviour::PURE },
+        // it computes nothing, so that there is no reason to wake the threads that compute
+        behaviour: Behaviour { open_inputs: true, hidden: true, executor: Executor::Thread, ..Behaviour::PURE },
     };
 
     fn run(config: &NoopConfig, context: &NodeContext) -> Result<NodeOutput, NodeError> {

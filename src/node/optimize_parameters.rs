@@ -15,6 +15,7 @@ mod overfitting;
 
 use std::collections::BTreeMap;
 
+use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -43,7 +44,7 @@ use overfitting::Overfitting;
 pub struct OptimizeParameters;
 
 /// What is made large or small.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ObjectiveConfig {
     /// A metric of the backtest.
@@ -64,12 +65,13 @@ fn default_min_trades() -> usize {
 }
 
 /// Walk-forward windows, in sessions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ValidationConfig {
     /// Sessions before each fold on which the metric is measured for comparison.
     pub train: u32,
     /// Validation folds, of equal length, between the first train window and the holdout.
+    #[schemars(range(min = 1))]
     pub folds: u32,
     /// Sessions left out before the holdout.
     pub embargo: u32,
@@ -84,18 +86,20 @@ impl Default for ValidationConfig {
 }
 
 /// Settings of `optimize-parameters`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OptimizeConfig {
     /// What is made large or small.
     objective: ObjectiveConfig,
     /// Parameters of the strategy, by path, with their ranges.
+    #[schemars(transform = strategy_paths)]
     space: SpaceFile,
     /// Who proposes.
     #[serde(default)]
     sampler: SamplerConfig,
     /// Trials in all.
     #[serde(default = "default_trials")]
+    #[schemars(range(min = 1))]
     trials: u64,
     /// How many trials behind a proposal its knowledge ends; part of the result, unlike the number of threads.
     #[serde(default = "default_lag")]
@@ -106,9 +110,15 @@ pub struct OptimizeConfig {
     /// Bars to search on.
     #[serde(default)]
     universe: Universe,
-    /// Seed.
+    /// Seed of the proposals and of the overfitting statistics.
     #[serde(default)]
     seed: u64,
+}
+
+/// Says which parameters a strategy has.
+fn strategy_paths(space: &mut Schema) {
+    let paths: Vec<String> = Strategy::parameters().map(|it| format!("{}.{}", it.section, it.name)).collect();
+    space.insert("propertyNames".to_owned(), json!({"enum": paths}));
 }
 
 fn default_trials() -> u64 {

@@ -1,5 +1,6 @@
 //! `pipeline`: another pipeline file as one node, with a record of its own. The engine carries it out.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -13,7 +14,7 @@ use crate::base::Timestamp;
 pub struct Pipeline;
 
 /// Settings of `pipeline`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PipelineConfig {
     /// The pipeline's file, relative to the folder the program is called from.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use ndarray::{Array1, Axis};
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
@@ -24,7 +25,7 @@ use crate::table::Values;
 pub struct Train;
 
 /// How much each signal counts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum SampleWeight {
     /// By the share of its life that it does not share with other signals of its symbol: overlapping trades are not
@@ -36,7 +37,7 @@ pub enum SampleWeight {
 }
 
 /// A model family with its parameters, written `{kind: random-forest, trees: 200}`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, JsonSchema)]
 pub struct ModelChoice(pub ModelConfig);
 
 impl<'de> Deserialize<'de> for ModelChoice {
@@ -69,7 +70,7 @@ impl Serialize for ModelChoice {
 }
 
 /// Settings of `train`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TrainConfig {
     /// The model.
@@ -90,7 +91,7 @@ pub struct TrainConfig {
     /// Fewer labelled signals than this are too few: the node is skipped.
     #[serde(default = "default_min_samples")]
     min_samples: usize,
-    /// Seed.
+    /// Seed of the draws of the learner and of the intervals.
     #[serde(default)]
     seed: u64,
 }

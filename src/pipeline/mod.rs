@@ -16,6 +16,7 @@ mod params;
 mod policy;
 mod reference;
 mod schedule;
+pub mod schema;
 mod template;
 mod yaml;
 

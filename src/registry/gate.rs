@@ -11,8 +11,10 @@
 //!
 //! *Not guaranteed*: a holdout that was used before is optimistic. `holdout_uses` is counted and limited, not corrected.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::base::schema;
 use crate::metric::compare::{
     HacEstimate, PairedTest, ScoreMetric, auc_influence, brier_row, cluster_by_time, log_loss_row, paired_by_time,
 };
@@ -22,7 +24,7 @@ use crate::stats::sum::{mean, sum};
 pub const HARD_MIN_ROWS: usize = 50;
 
 /// How much better a candidate has to be.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum GateRule {
     /// Significantly better at `alpha`, and by at least `min_improvement`.
@@ -35,7 +37,7 @@ pub enum GateRule {
 }
 
 /// Who has the last word.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Approval {
     /// The gate promotes.
@@ -46,7 +48,7 @@ pub enum Approval {
 }
 
 /// Settings of the gate.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct GatePolicy {
     /// Metric of the paired test.
@@ -55,19 +57,23 @@ pub struct GatePolicy {
     pub rule: GateRule,
     /// Rule once the champion is stale or drift is confirmed.
     pub stale_rule: GateRule,
-    /// One-sided level of the paired test, in (0, 1). Default .10.
+    /// One-sided level of the paired test.
+    #[schemars(transform = schema::level)]
     pub alpha: f64,
-    /// Improvement that is worth a deployment, in units of the metric. Default .005.
+    /// Improvement that is worth a deployment, in units of the metric.
+    #[schemars(range(min = 0))]
     pub min_improvement: f64,
-    /// Loss that non-inferiority tolerates, in units of the metric. Default .01.
+    /// Loss that non-inferiority tolerates, in units of the metric.
+    #[schemars(range(min = 0))]
     pub margin: f64,
-    /// Rows without which the comparison is invalid; never below [`HARD_MIN_ROWS`]. Default 200.
+    /// Rows without which the comparison is invalid; a smaller number than 50 counts as 50.
     pub min_rows: usize,
-    /// Rows of each class without which the comparison is invalid. Default 30.
+    /// Rows of each class without which the comparison is invalid.
     pub min_per_class: usize,
-    /// Independent time stamps (`n / tau`) without which the comparison is invalid. Default 50.
+    /// Independent time stamps (`n / tau`) without which the comparison is invalid.
+    #[schemars(range(min = 0))]
     pub min_effective: f64,
-    /// Times the same holdout may have been used, this time included; `null` counts without a limit (default).
+    /// Times the same holdout may have been used, this time included; `null` counts without a limit.
     pub max_holdout_uses: Option<u32>,
     /// Conditions on the candidate alone.
     pub guardrails: Guardrails,
@@ -95,33 +101,35 @@ impl Default for GatePolicy {
 }
 
 /// Conditions that a candidate must meet whoever the champion is; `null` switches one off.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Guardrails {
     /// AUC that must be exceeded: by the lower bound at `first_deploy_alpha` on a first deploy, by the estimate
-    /// otherwise. Default .5.
+    /// otherwise.
     pub min_auc: Option<f64>,
-    /// One-sided level of the evidence of skill on a first deploy, in (0, 1). Default .05.
+    /// One-sided level of the evidence of skill on a first deploy.
+    #[schemars(transform = schema::level)]
     pub first_deploy_alpha: f64,
-    /// Log loss over that of the base rate must stay below this. Default 1.
+    /// Log loss over that of the base rate must stay below this.
     pub max_log_loss_ratio: Option<f64>,
-    /// Brier skill against the base rate must exceed this. Default 0.
+    /// Brier skill against the base rate must exceed this.
     pub min_brier_skill: Option<f64>,
-    /// Matthews correlation at `threshold` must exceed this. Default 0.
+    /// Matthews correlation at `threshold` must exceed this.
     pub min_mcc: Option<f64>,
     /// F1 at `threshold` must reach this. Off by default: "always yes" has a high F1 whenever positives are frequent.
     pub min_f1: Option<f64>,
-    /// Probability from which a row counts as predicted positive. Default .5.
+    /// Probability from which a row counts as predicted positive.
     pub threshold: f64,
-    /// Mean residual (outcome less probability) that is tolerated when it is significant. Default .05.
+    /// Mean residual (outcome less probability) that is tolerated when it is significant.
     pub max_calibration_gap: Option<f64>,
-    /// Level of the calibration tests, in (0, 1). Default .01.
+    /// Level of the calibration tests.
+    #[schemars(transform = schema::level)]
     pub calibration_alpha: f64,
-    /// Expectancy of the rows the candidate keeps must not be below that of all rows. Default true.
+    /// Expectancy of the rows the candidate keeps must not be below that of all rows.
     pub expectancy_not_worse: bool,
-    /// Fall of the Sharpe ratio from the unfiltered to the filtered backtest that is tolerated. Default 0.
+    /// Fall of the Sharpe ratio from the unfiltered to the filtered backtest that is tolerated.
     pub max_sharpe_drop: Option<f64>,
-    /// Rise of the maximum drawdown (share of equity) that is tolerated. Default .02.
+    /// Rise of the maximum drawdown (share of equity) that is tolerated.
     pub max_drawdown_rise: Option<f64>,
     /// Trades that the filtered backtest must have. Off by default.
     pub min_trades: Option<usize>,

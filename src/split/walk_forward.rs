@@ -2,13 +2,14 @@
 
 use std::ops::Range;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::SplitError;
 use super::purge::{Span, check_spans};
 
 /// How the training window moves.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Scheme {
     /// The last `train` sessions before each test window.
@@ -19,19 +20,22 @@ pub enum Scheme {
 }
 
 /// Lengths of the windows, in sessions, and how few rows are still worth a fold.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct WalkForward {
     /// How the training window moves.
     pub scheme: Scheme,
     /// Length of the training window (of the first one when expanding).
+    #[schemars(range(min = 1))]
     pub train: u32,
     /// Length of a test window.
+    #[schemars(range(min = 1))]
     pub test: u32,
     /// Sessions between the starts of two test windows; at least `test`.
+    #[schemars(range(min = 1))]
     pub step: u32,
-    /// Sessions after a test block whose signals are not learnt from. It acts where train rows follow test rows
-    /// ([`super::purged_k_fold`]); in a walk-forward none do.
+    /// Sessions after a test block whose signals are not learnt from. It acts where train rows follow test rows, as in a
+    /// purged k-fold; in a walk-forward none do.
     pub embargo: u32,
     /// Folds with fewer train rows left after the purge are skipped.
     pub min_train_samples: usize,

@@ -7,9 +7,10 @@
 //! sample holds only a few blocks.
 
 use rayon::prelude::*;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::base::{CancelToken, Cancelled, RandomStream, Seed};
+use crate::base::{CancelToken, Cancelled, RandomStream, Seed, schema};
 use crate::stats::order::{quantile_sorted, sorted};
 use crate::stats::sum::{mean, sum};
 
@@ -36,17 +37,20 @@ pub struct PolitisWhite {
 }
 
 /// How a bootstrap interval is drawn.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct IntervalPlan {
     /// Replicates to draw.
     #[serde(default = "default_resamples")]
+    #[schemars(range(min = 1))]
     pub resamples: usize,
     /// Nominal coverage.
     #[serde(default = "default_level")]
+    #[schemars(transform = schema::level)]
     pub level: f64,
     /// Mean block in rows; estimated from the data by default.
     #[serde(default)]
+    #[schemars(range(min = 1))]
     pub mean_block: Option<f64>,
 }
 

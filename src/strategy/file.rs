@@ -1,9 +1,11 @@
 //! The strategy file and its checked form.
 
+use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 
 use super::StrategyError;
 use super::section::{Parameter, section};
+use crate::base::schema;
 
 /// The kinds of strategy that exist.
 pub const KINDS: &[&str] = &["breakout"];
@@ -12,7 +14,7 @@ pub const KINDS: &[&str] = &["breakout"];
 const VERSION: u32 = 1;
 
 /// Which prices make the breakout channel.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Channel {
     /// Highest close of the earlier bars.
@@ -23,7 +25,7 @@ pub enum Channel {
 }
 
 /// What the hard stop is measured from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StopAnchor {
     /// The close of the signal bar: the level is known before the order.
@@ -34,7 +36,7 @@ pub enum StopAnchor {
 }
 
 /// When a stop is looked at.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StopTrigger {
     /// Inside the bar, filled at the stop or at a worse open.
@@ -153,12 +155,14 @@ section! {
 }
 
 /// A strategy as a user writes it; every key may be left out.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct StrategyFile {
     /// Version of the file format.
+    #[schemars(extend("const" = VERSION))]
     pub version: u32,
     /// Kind of strategy.
+    #[schemars(extend("enum" = KINDS))]
     pub kind: String,
     /// Which bars may give an entry at all.
     pub eligibility: EligibilityRules,
@@ -190,6 +194,14 @@ impl Default for StrategyFile {
             score: ScoreWeights::default(),
         }
     }
+}
+
+/// JSON Schema of a strategy file.
+pub fn file_schema() -> Schema {
+    let mut file = schema::of::<StrategyFile>();
+    file.insert("$schema".to_owned(), schema::DIALECT.into());
+    file.insert("title".to_owned(), "strategy@1".into());
+    file
 }
 
 /// A strategy whose every value is inside its range.
@@ -258,5 +270,69 @@ impl Strategy {
         .flatten()
         // the mapping itself is no parameter, its values are
         .filter(|parameter| (parameter.section, parameter.name) != ("costs", "commission"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::base::conformance::{conforms, defect};
+
+    fn shipped() -> Vec<Value> {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("configs/strategies");
+        let read = |entry: std::io::Result<std::fs::DirEntry>| {
+            serde_saphyr::from_str(&std::fs::read_to_string(entry.unwrap().path()).unwrap()).unwrap()
+        };
+        std::fs::read_dir(folder).unwrap().map(read).collect()
+    }
+
+    #[test]
+    fn the_schema_takes_every_shipped_strategy_and_no_misspelt_key() {
+        let schema = file_schema().to_value();
+        assert_eq!(defect(&schema), None);
+        assert!(!shipped().is_empty());
+        for strategy in shipped() {
+            assert_eq!(conforms(&schema, &strategy), Ok(()), "{strategy}");
+        }
+        for wrong in [
+            json!({"exits": {}}),
+            json!({"exit": {"exit_na": 20}}),
+            json!({"costs": {"commission": {"bsp": 1}}}),
+            json!({"entry": {"channel": "low"}}),
+            json!({"kind": "pairs"}),
+            json!({"version": 2}),
+        ] {
+            assert!(conforms(&schema, &wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_schema_has_the_default_and_the_range_of_every_declared_parameter() {
+        let schema = file_schema().to_value();
+        let defaults = serde_json::to_value(Strategy::default()).unwrap();
+        let reads = |section: &str, name: &str, value: Value| {
+            let mut tree = defaults.clone();
+            *tree.pointer_mut(&format!("/{}/{name}", section.replace('.', "/"))).unwrap() = value;
+            let by_schema = conforms(&schema, &tree).is_ok();
+            assert_eq!(serde_json::from_value::<Strategy>(tree).is_ok(), by_schema, "{section}.{name}");
+            by_schema
+        };
+        for parameter in Strategy::parameters() {
+            let (section, name) = (parameter.section, parameter.name);
+            let place = format!("/properties/{}/properties/{name}", section.replace('.', "/properties/"));
+            let declared = schema.pointer(&place).unwrap();
+            let default = defaults.pointer(&format!("/{}/{name}", section.replace('.', "/"))).unwrap();
+            assert_eq!(&declared["default"], default, "{section}.{name}");
+            assert_eq!(declared.get("minimum").is_some(), parameter.range.is_some(), "{section}.{name}");
+            for (keyword, outwards) in [("minimum", -1), ("maximum", 1)] {
+                let Some(end) = declared.get(keyword) else { continue };
+                let whole = end.as_i64().map(|end| json!(end + outwards));
+                let outside = whole.unwrap_or_else(|| json!(end.as_f64().unwrap() + outwards as f64));
+                assert!(reads(section, name, end.clone()), "{section}.{name}: {keyword}");
+                assert!(!reads(section, name, outside), "{section}.{name}: {keyword}");
+            }
+        }
     }
 }

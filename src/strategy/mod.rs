@@ -26,7 +26,7 @@ pub use cache::{Indicator, IndicatorCache};
 pub use error::StrategyError;
 pub use file::{
     Channel, Commission, CostRules, DataRules, EligibilityRules, EntryRules, ExitRules, KINDS, RiskRules, ScoreWeights,
-    StopAnchor, StopTrigger, Strategy, StrategyFile,
+    StopAnchor, StopTrigger, Strategy, StrategyFile, file_schema,
 };
 pub use lint::StrategyLint;
 pub use section::Parameter;

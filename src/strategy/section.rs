@@ -66,10 +66,14 @@ macro_rules! section {
         }
     ) => {
         $(#[$meta])*
-        #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+        #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
         #[serde(deny_unknown_fields, default)]
         pub struct $struct {
-            $($(#[doc = $doc])+ pub $field: $type,)+
+            $(
+                $(#[doc = $doc])+
+                $(#[schemars(transform = $crate::base::schema::within($range))])?
+                pub $field: $type,
+            )+
         }
 
         impl Default for $struct {

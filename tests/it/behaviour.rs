@@ -3,6 +3,7 @@
 mod command_line;
 mod damage;
 mod deploying;
+mod kinds;
 mod outcomes;
 mod resuming;
 mod reuse;

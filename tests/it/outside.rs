@@ -146,7 +146,7 @@ fn json_has_the_times_and_the_params_of_the_run() {
     bench.write("failing.yaml", FAILING);
     let call = bench.call(&["--json", "run", "failing.yaml", "--progress", "none"]);
     bench.write("report.json", &call.stdout);
-    let report = read_json(&bench.path("report.json"));
+    let report = &read_json(&bench.path("report.json"))["result"];
     let (started, ended) = (report["started"].as_str().unwrap(), report["ended"].as_str().unwrap());
     assert!(started < ended && report["params"].is_object(), "{report}");
 }

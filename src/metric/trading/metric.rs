@@ -3,14 +3,16 @@
 //! One table row gives a metric its name, direction, description and formula; parser, documentation and suggestions
 //! read the same table.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::drawdown::drawdown;
 use super::{returns, trades};
-use crate::base::{CancelToken, Cancelled, Seed};
+use crate::base::{CancelToken, Cancelled, Seed, schema};
 use crate::stats::bootstrap::{Interval, IntervalPlan, interval};
 
 /// Which way a metric improves.
@@ -198,5 +200,15 @@ impl Serialize for TradingMetric {
 impl<'de> Deserialize<'de> for TradingMetric {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl JsonSchema for TradingMetric {
+    fn schema_name() -> Cow<'static, str> {
+        "TradingMetric".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        schema::words(Self::ALL.iter().map(|metric| (metric.name(), metric.aliases(), metric.doc())))
     }
 }

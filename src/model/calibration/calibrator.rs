@@ -1,8 +1,12 @@
 //! The kinds of calibration and a fitted calibrator.
 
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 
 use super::{isotonic, sigmoid};
+use crate::base::schema;
 use crate::model::error::ModelError;
 
 /// Which map is fitted.
@@ -30,6 +34,16 @@ pub const CALIBRATIONS: &[(&str, &str)] = &[
     ("beta", "Three parameters, monotone: bends both ends apart, contains the identity."),
     ("isotonic", "Monotone steps without a shape: wants about a thousand rows."),
 ];
+
+impl JsonSchema for CalibrationKind {
+    fn schema_name() -> Cow<'static, str> {
+        "CalibrationKind".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        schema::words(CALIBRATIONS.iter().map(|(name, doc)| (*name, &[][..], *doc)))
+    }
+}
 
 /// A fitted map from raw to calibrated probability.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

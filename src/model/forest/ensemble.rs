@@ -2,6 +2,7 @@
 
 use ndarray::{ArrayView2, Axis};
 use rayon::prelude::*;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::bins::Binned;
@@ -15,7 +16,7 @@ use crate::model::training_set::TrainingSet;
 use crate::stats::sum::sum;
 
 /// How a tree draws its rows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Bootstrap {
     /// With replacement, all rows alike; sample weights weigh the drawn rows.
@@ -29,7 +30,7 @@ pub enum Bootstrap {
 }
 
 /// How many features a node looks at.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum FeatureSampling {
     /// The square root of their number.

@@ -11,6 +11,7 @@ mod process;
 use std::collections::BTreeMap;
 use std::path::{Component, Path};
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -19,6 +20,7 @@ use super::{
     ValueType,
 };
 use crate::artifact::ArtifactType;
+use crate::base::schema;
 
 pub use process::CommandError;
 
@@ -26,14 +28,19 @@ pub use process::CommandError;
 pub struct Command;
 
 /// Where a command writes an output.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OutputFile {
     /// What it is: an artifact type such as `bars`, `strategy`, `signals` or `report`; default `file`.
     #[serde(default = "file_type", rename = "type")]
+    #[schemars(schema_with = "type_schema")]
     kind: ArtifactType,
     /// The file or folder that the command writes, relative to its working folder.
     path: String,
+}
+
+fn type_schema(_: &mut SchemaGenerator) -> Schema {
+    schema::words(ArtifactType::ALL.iter().map(|(_, name, doc)| (*name, &[][..], *doc)))
 }
 
 fn file_type() -> ArtifactType {
@@ -76,8 +83,25 @@ impl<'de> Deserialize<'de> for DeclaredValue {
     }
 }
 
+impl JsonSchema for DeclaredValue {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "DeclaredValue".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"anyOf": [
+            {"description": "A number, true or false, or any text.", "enum": ["number", "bool", "text"]},
+            {"description": "The words that it can be.", "type": "array", "items": {"type": "string"}, "minItems": 1},
+        ]})
+    }
+}
+
 /// Settings of `command`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CommandConfig {
     /// The program and its arguments. A name without `/` is looked up on the `PATH` of the caller; a path is relative to

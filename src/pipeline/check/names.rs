@@ -6,7 +6,7 @@ use super::super::file::{PathSchema, PipelineFile, SourceFile};
 use super::super::{RegistryPart, Text};
 use crate::artifact::ArtifactType;
 use crate::base::{Problem, nearest};
-use crate::node::{KINDS, NodeKind, ValueType, find_kind};
+use crate::node::{NodeKind, ValueType, find_kind, shown_kinds};
 
 /// The kind of a node, and what it offers to others.
 pub(super) struct Face {
@@ -41,11 +41,10 @@ impl Names {
                 }
                 None => {
                     let message = format!("node `{}` has the unknown kind `{}`", node.id.value, node.kind.value);
-                    let shown = KINDS.iter().map(|kind| kind.descriptor()).filter(|about| !about.behaviour.hidden);
                     problems.push(
                         Problem::new("pipeline::unknown_kind", node.kind.span, message)
                             .label("unknown kind")
-                            .suggest(&node.kind.value, shown.map(|about| about.name)),
+                            .suggest(&node.kind.value, shown_kinds().map(|kind| kind.descriptor().name)),
                     );
                 }
             }

@@ -13,12 +13,14 @@ mod mixture;
 mod startup;
 mod tpe;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::base::{RandomStream, Seed};
+use crate::base::{RandomStream, Seed, schema};
 
 use super::space::{Params, SearchSpace};
 use super::study::Direction;
@@ -173,8 +175,18 @@ impl<'de> Deserialize<'de> for SamplerKind {
     }
 }
 
+impl JsonSchema for SamplerKind {
+    fn schema_name() -> Cow<'static, str> {
+        "SamplerKind".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        schema::words(SAMPLERS.iter().map(|row| (row.name, &[][..], row.summary)))
+    }
+}
+
 /// A sampler and its options.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SamplerConfig {
     /// Which sampler.

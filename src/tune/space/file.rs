@@ -1,8 +1,10 @@
 //! The written form of a search space and the checks that turn it into a [`SearchSpace`].
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
@@ -13,32 +15,57 @@ use super::{Axis, Distribution, Parameter, SearchSpace, same_scalar};
 const MOST_CELLS: f64 = (1_u64 << 53) as f64;
 
 /// One parameter as written: exactly one of `float`, `int` and `choice`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("oneOf" = [
+    {"required": ["float"]},
+    {"required": ["int"]},
+    {"required": ["choice"], "properties": {"log": false, "step": false}},
+]))]
 pub struct ParameterFile {
     /// Bounds of a real number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "[f64; 2]")]
     pub float: Option<[f64; 2]>,
     /// Bounds of a whole number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "[i64; 2]")]
     pub int: Option<[i64; 2]>,
     /// Scalars to choose from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Vec<Scalar>", length(min = 1), extend("uniqueItems" = true))]
     pub choice: Option<Vec<Value>>,
-    /// Whether ratios rather than differences matter.
+    /// Whether ratios rather than differences matter; not of a choice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "bool")]
     pub log: Option<bool>,
-    /// Distance of grid points.
+    /// Distance of grid points; not of a choice, and not beside `log`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "f64", extend("exclusiveMinimum" = 0))]
     pub step: Option<f64>,
     /// Parent parameter -> values of it under which this parameter exists.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(with = "BTreeMap<String, Vec<Scalar>>")]
     pub when: BTreeMap<String, Vec<Value>>,
 }
 
+/// Stands for a [`Value`] that is neither a list nor a mapping.
+struct Scalar;
+
+impl JsonSchema for Scalar {
+    fn schema_name() -> Cow<'static, str> {
+        "Scalar".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": ["string", "number", "boolean", "null"]})
+    }
+}
+
 /// A search space as written: parameter name -> parameter. A name written twice is refused.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 #[serde(transparent)]
+#[schemars(extend("minProperties" = 1))]
 pub struct SpaceFile(pub BTreeMap<String, ParameterFile>);
 
 impl<'de> Deserialize<'de> for SpaceFile {

@@ -21,6 +21,7 @@ mod state;
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::base::{CancelToken, Seed};
@@ -35,7 +36,7 @@ pub use state::{MemoryCheckpoint, NoObserver, StudyCheckpoint, StudyObserver};
 pub const STATE_VERSION: u32 = 1;
 
 /// What is better.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
     /// Larger scores.

@@ -153,20 +153,6 @@ fn the_registry_can_be_listed_and_shown() {
 }
 
 #[test]
-fn kinds_are_listed_with_what_they_read_and_write() {
-    let bench = Bench::new();
-    let words = bench.ok(&["kinds"]);
-    let kinds = bench.json(&["kinds"]);
-    let names: Vec<&str> = kinds.as_array().unwrap().iter().map(|kind| kind["kind"].as_str().unwrap()).collect();
-    for name in ["accumulate", "optimize-parameters", "train", "evaluate", "drift-check", "deploy-if-better"] {
-        assert!(names.contains(&name), "{names:?}");
-        assert!(words.contains(&format!("{name}: ")), "{words}");
-    }
-    let train = kinds.as_array().unwrap().iter().find(|kind| kind["kind"] == "train").unwrap();
-    assert_eq!((&train["inputs"][0]["name"], &train["inputs"][0]["types"][0]), (&"data".into(), &"signals".into()));
-}
-
-#[test]
 fn quiet_prints_nothing_when_all_is_well_and_json_keeps_stdout_clean() {
     let bench = Bench::new();
     let quiet = bench.call(&["run", SYNTHETIC, "--set", "retrain=never", "--quiet"]);
