@@ -65,7 +65,8 @@ pub struct NodeRecord {
     pub summary: String,
     /// Its cache key, where it got that far.
     pub fingerprint: Option<Digest>,
-    /// What was hashed into the key.
+    /// What was hashed into the key; null in reports, which leave it to the record in the store.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
     pub parts: Value,
     /// Artifacts by port.
     pub outputs: BTreeMap<String, ArtifactRef>,

@@ -140,8 +140,8 @@ impl Journal {
 
     /// Keeps what became of a node for the record. It is written with others of the same moment: results are found by
     /// their fingerprints, so that a kill in between loses a line of the record and no work.
-    pub(super) fn node(&mut self, record: &NodeRecord) {
-        self.nodes.push(record.clone());
+    pub(super) fn node(&mut self, record: NodeRecord) {
+        self.nodes.push(record);
     }
 
     /// Writes the log of an attempt.

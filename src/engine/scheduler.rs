@@ -538,8 +538,10 @@ impl<'a> Scheduler<'a> {
         Ok(())
     }
 
-    fn record(&mut self, at: usize, record: NodeRecord) {
-        self.journal.node(&record);
+    fn record(&mut self, at: usize, mut record: NodeRecord) {
+        self.journal.node(record.clone());
+        // the largest part of a record, which nobody needs once it is written
+        record.parts = serde_json::Value::Null;
         self.records.insert(at, record.clone());
         self.emit(RunEvent::NodeEnded { record: Box::new(record) });
     }
