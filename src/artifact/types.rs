@@ -36,6 +36,7 @@ artifact_types! {
     Evaluation "evaluation" "Metrics with intervals, for candidate and champion on the same rows.";
     Drift "drift" "Drift verdicts for data, predictions and performance.";
     Deployment "deployment" "A deployment decision with every number it rests on.";
+    Leaderboard "leaderboard" "Evaluations of several instances, ranked.";
     Report "report" "Text for people, in Markdown.";
     Run "run" "What became of the nodes of a pipeline that ran as one node.";
     File "file" "Any file or folder, brought from outside or made by a command.";

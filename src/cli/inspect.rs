@@ -3,17 +3,22 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use serde::Serialize;
 
 use super::Session;
 use super::error::CliError;
-use super::render::{moment, nodes_table, short_id, table};
-use crate::engine::{self, RunStatus, RunView};
+use super::render::{moment, nodes_table, seconds, short_id, table};
+use crate::artifact::{Store, StoreError};
+use crate::engine::{self, EndRecord, RunHead, RunStatus, StartRecord};
 
 #[derive(Debug, Args)]
 pub(super) struct RunsArgs {
     /// How many to list.
     #[arg(long, short = 'n', default_value_t = 20)]
     limit: usize,
+    /// Only runs of the pipeline with this name.
+    #[arg(long, value_name = "NAME")]
+    pipeline: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -23,32 +28,54 @@ pub(super) struct ShowArgs {
     run: String,
 }
 
-fn status_word(view: &RunView) -> &'static str {
-    match view.end.as_ref().map(|end| end.status) {
+/// How a run stands, in a word. A run without an end whose lock nobody holds was interrupted.
+pub(super) async fn state_word(store: &Store, head: &RunHead) -> Result<&'static str, CliError> {
+    Ok(match head.end.as_ref().map(|end| end.status) {
         Some(RunStatus::Succeeded) => "succeeded",
         Some(RunStatus::Failed) => "failed",
         Some(RunStatus::Cancelled) => "cancelled",
-        None => "no end recorded: interrupted, or still running",
-    }
+        None => match engine::is_live(store.storage(), &head.start.run).await.map_err(StoreError::from)? {
+            true => "running",
+            false => "interrupted",
+        },
+    })
+}
+
+/// A run in the list.
+#[derive(Serialize)]
+struct Listed<'a> {
+    state: &'static str,
+    start: &'a StartRecord,
+    end: Option<&'a EndRecord>,
 }
 
 pub(super) async fn runs(session: &Session, args: &RunsArgs) -> Result<ExitCode, CliError> {
     let store = session.open_store().await?;
-    let views = engine::list_runs(&store, args.limit).await?;
-    session.print(&views, || {
-        if views.is_empty() {
+    // the newest of one pipeline may stand behind many of others
+    let look_back = if args.pipeline.is_some() { usize::MAX } else { args.limit };
+    let heads = engine::run_heads(&store, look_back).await?;
+    let wanted = |head: &&RunHead| args.pipeline.as_ref().is_none_or(|name| head.start.pipeline == *name);
+    let mut listed = Vec::new();
+    for head in heads.iter().filter(wanted).take(args.limit) {
+        listed.push(Listed { state: state_word(&store, head).await?, start: &head.start, end: head.end.as_ref() });
+    }
+    session.print(&listed, || {
+        if listed.is_empty() {
             return format!("No runs in {}.", session.store);
         }
-        let rows = views.iter().map(|view| {
+        let rows = listed.iter().map(|Listed { state, start, end }| {
+            let took = end.as_ref().map_or(String::new(), |end| seconds(start.at, end.at));
+            let child = if start.parent.is_some() { " (a node of another run)" } else { "" };
             vec![
-                short_id(&view.start.run).to_owned(),
-                view.start.pipeline.clone(),
-                view.start.as_of.to_string(),
-                status_word(view).to_owned(),
-                moment(view.start.at),
+                short_id(&start.run).to_owned(),
+                format!("{}{child}", start.pipeline),
+                start.as_of.to_string(),
+                (*state).to_owned(),
+                moment(start.at),
+                took,
             ]
         });
-        table(&["run", "pipeline", "as of", "status", "started"], rows)
+        table(&["run", "pipeline", "as of", "state", "started", "took"], rows)
     })?;
     Ok(ExitCode::SUCCESS)
 }
@@ -59,14 +86,17 @@ pub(super) async fn show(session: &Session, args: &ShowArgs) -> Result<ExitCode,
         let message = format!("no single run `{}` in {}; `walkforward runs` lists them", args.run, session.store);
         return Err(CliError::Usage(message));
     };
+    let head = RunHead { start: view.start.clone(), end: view.end.clone() };
+    let state = state_word(&store, &head).await?;
     session.print(&view, || {
-        let head = format!(
-            "{} · as of {} · run {} · {}",
-            view.start.pipeline,
-            view.start.as_of,
-            view.start.run,
-            status_word(&view)
-        );
+        let mut head =
+            format!("{} · as of {} · run {} · {state}", view.start.pipeline, view.start.as_of, view.start.run);
+        if let Some(reason) = view.end.as_ref().map(|end| &end.reason).filter(|reason| !reason.is_empty()) {
+            head.push_str(&format!(": {reason}"));
+        }
+        if let Some(parent) = &view.start.parent {
+            head.push_str(&format!("\na node of run {parent}"));
+        }
         let artifacts = view.nodes.iter().flat_map(|node| {
             node.outputs.iter().map(move |(port, output)| {
                 vec![format!("{}.{port}", node.node), output.kind.to_string(), output.sha256.to_string()]

@@ -10,6 +10,7 @@
 //! | 75 | another run holds the group |
 //! | 130, 143 | stopped by SIGINT, SIGTERM |
 
+mod backfill;
 mod diagnostic;
 mod error;
 mod inspect;
@@ -21,6 +22,7 @@ mod progress;
 mod registry;
 mod render;
 mod run;
+mod status;
 mod validate;
 mod verdict;
 
@@ -54,7 +56,13 @@ enum Command {
     /// Run a pipeline: what is in the store is reused, the rest runs.
     Run(run::RunArgs),
     /// Say what a run would do, and why, without doing it.
-    Plan(PipelineArgs),
+    Plan(plan::PlanArgs),
+    /// Say why a node would run, be reused or be skipped: every part of its fingerprint that differs.
+    Why(plan::WhyArgs),
+    /// Run a pipeline as of many past dates, oldest first; deploys nothing unless told to.
+    Backfill(backfill::BackfillArgs),
+    /// Say how pipelines stand: last run, due and missed ticks, age of the model, drift.
+    Status(status::StatusArgs),
     /// Check a pipeline file; needs no store and no data.
     Validate(PipelineArgs),
     /// List runs, newest first.
@@ -73,6 +81,9 @@ impl Command {
         match self {
             Self::Run(_) => "run",
             Self::Plan(_) => "plan",
+            Self::Why(_) => "why",
+            Self::Backfill(_) => "backfill",
+            Self::Status(_) => "status",
             Self::Validate(_) => "validate",
             Self::Runs(_) => "runs",
             Self::Show(_) => "show",
@@ -143,6 +154,9 @@ pub fn main() -> ExitCode {
         match cli.command {
             Command::Run(args) => run::run(&session, &args).await,
             Command::Plan(args) => plan::plan(&session, &args).await,
+            Command::Why(args) => plan::why(&session, &args).await,
+            Command::Backfill(args) => backfill::backfill(&session, &args).await,
+            Command::Status(args) => status::status(&session, &args).await,
             Command::Validate(args) => validate::validate(&session, &args),
             Command::Runs(args) => inspect::runs(&session, &args).await,
             Command::Show(args) => inspect::show(&session, &args).await,

@@ -36,6 +36,13 @@ pub(super) fn moment(at: Timestamp) -> String {
     text.replace('T', " ")
 }
 
+/// How long something took.
+pub(super) fn seconds(from: Timestamp, to: Timestamp) -> String {
+    let micros = u64::try_from(to.micros() - from.micros()).unwrap_or(0);
+    let rounded = if micros < 10_000_000 { micros - micros % 100_000 } else { micros - micros % 1_000_000 };
+    humantime::format_duration(std::time::Duration::from_micros(rounded)).to_string()
+}
+
 /// The last eight digits of a run id: enough for a person.
 pub(super) fn short_id(id: &str) -> &str {
     id.get(id.len().saturating_sub(8)..).unwrap_or(id)

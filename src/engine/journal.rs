@@ -144,6 +144,11 @@ impl Journal {
         self.nodes.push(record);
     }
 
+    /// How many records of nodes are not written yet.
+    pub(super) fn held_back(&self) -> usize {
+        self.nodes.len()
+    }
+
     /// Writes the log of an attempt.
     pub(super) async fn log(&self, node: &str, attempt: usize, text: Vec<u8>) -> Result<FileRef, StoreError> {
         let reference = FileRef { sha256: Digest::of(&text), bytes: text.len() as u64 };
@@ -215,18 +220,36 @@ async fn run_folders(store: &Store) -> Result<Vec<String>, StoreError> {
     Ok(folders)
 }
 
+/// A run without its nodes.
+#[derive(Clone, Debug, Serialize)]
+pub struct RunHead {
+    /// What it was asked to do.
+    pub start: StartRecord,
+    /// How it ended; `None` when it was interrupted or still runs.
+    pub end: Option<EndRecord>,
+}
+
 /// Lists runs, newest first. A run whose start cannot be read is left out: it never began.
 ///
 /// # Errors
 /// The store cannot be reached.
-pub async fn list_runs(store: &Store, limit: usize) -> Result<Vec<RunView>, StoreError> {
-    let mut views = Vec::new();
+pub async fn run_heads(store: &Store, limit: usize) -> Result<Vec<RunHead>, StoreError> {
+    let mut heads = Vec::new();
     for folder in run_folders(store).await?.into_iter().take(limit) {
-        if let Some(view) = read_folder(store, &folder).await? {
-            views.push(view);
-        }
+        heads.extend(read_head(store, &folder).await?);
     }
-    Ok(views)
+    Ok(heads)
+}
+
+async fn read_head(store: &Store, folder: &str) -> Result<Option<RunHead>, StoreError> {
+    let start = match store.read_record::<StartRecord>(&format!("{folder}/start.json")).await {
+        Ok(Some(start)) => start,
+        // torn by a power loss: such a run never began
+        Ok(None) | Err(StoreError::Record { .. }) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let end = store.read_record(&format!("{folder}/end.json")).await?;
+    Ok(Some(RunHead { start, end }))
 }
 
 /// Reads a run by its id or the end of it; `None` when there is none, or more than one, of that name. `latest` is the
@@ -250,12 +273,7 @@ pub async fn read_run(store: &Store, id: &str) -> Result<Option<RunView>, StoreE
 }
 
 async fn read_folder(store: &Store, folder: &str) -> Result<Option<RunView>, StoreError> {
-    let start = match store.read_record::<StartRecord>(&format!("{folder}/start.json")).await {
-        Ok(Some(start)) => start,
-        // torn by a power loss: such a run never began
-        Ok(None) | Err(StoreError::Record { .. }) => return Ok(None),
-        Err(error) => return Err(error),
-    };
+    let Some(RunHead { start, end }) = read_head(store, folder).await? else { return Ok(None) };
     let mut nodes = Vec::new();
     for name in store.storage().list(&format!("{folder}/nodes")).await? {
         if let Some(records) = store.read_record::<NodeRecords>(&name).await? {
@@ -263,7 +281,6 @@ async fn read_folder(store: &Store, folder: &str) -> Result<Option<RunView>, Sto
         }
     }
     nodes.sort_by(|a, b| (a.ended, &a.node).cmp(&(b.ended, &b.node)));
-    let end = store.read_record(&format!("{folder}/end.json")).await?;
     Ok(Some(RunView { start, nodes, end }))
 }
 

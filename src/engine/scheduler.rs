@@ -30,6 +30,8 @@ use crate::storage::Acquired;
 const TICK: Duration = Duration::from_millis(50);
 /// Nodes that end within so long are written down together.
 const FLUSH_EVERY: Duration = Duration::from_millis(200);
+/// Records of nodes that may be held back: what is known of each takes memory.
+const HELD_BACK: usize = 256;
 /// Nodes that may wait for their turn before the next are looked at: what is known of each takes memory.
 const LOOK_AHEAD: usize = 64;
 
@@ -238,6 +240,9 @@ impl<'a> Scheduler<'a> {
                 self.look_at(at).await?;
             } else {
                 break;
+            }
+            if self.journal.held_back() >= HELD_BACK {
+                self.journal.flush().await?;
             }
         }
         Ok(())

@@ -190,6 +190,10 @@ impl Kind for DeployIfBetter {
         output(config, &decision, applied, settled, deploy_id)
     }
 
+    fn without_effect(config: &mut DeployConfig) {
+        config.mode = DeployMode::Shadow;
+    }
+
     fn effect_holds(values: &BTreeMap<String, Scalar>, registry: &RegistryClient) -> bool {
         let text = |name: &str| match values.get(name) {
             Some(Scalar::Text(text)) => text.clone(),

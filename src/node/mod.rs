@@ -14,6 +14,7 @@ mod deploy_if_better;
 mod drift_check;
 mod evaluate;
 mod kind;
+mod leaderboard;
 mod model_artifact;
 mod noop;
 mod optimize_parameters;
@@ -29,6 +30,7 @@ pub use kind::{
     NodeError, NodeFiles, NodeKind, NodeOutput, OutputPort, PathStep, PinnedFile, ValuePort, ValueType,
 };
 pub use pipeline::PipelineConfig;
+pub use signals::{SignalCount, count_signals};
 
 /// Every kind a pipeline may name.
 pub const KINDS: &[&dyn NodeKind] = &[
@@ -38,6 +40,7 @@ pub const KINDS: &[&dyn NodeKind] = &[
     &evaluate::Evaluate,
     &drift_check::DriftCheck,
     &deploy_if_better::DeployIfBetter,
+    &leaderboard::Leaderboard,
     &command::Command,
     &pipeline::Pipeline,
     &noop::Noop,

@@ -47,6 +47,30 @@ pub(super) struct Signals {
     pub strategy: String,
 }
 
+/// How many signals there are, and how many of them have an outcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct SignalCount {
+    /// All.
+    pub signals: usize,
+    /// Those with an outcome.
+    pub labelled: usize,
+}
+
+/// Counts the signals of a table that came at or after a time.
+///
+/// # Errors
+/// It is no table of signals.
+pub fn count_signals(artifact: &Artifact, since: crate::base::Timestamp) -> Result<SignalCount, TableError> {
+    let bytes = match &artifact.payload {
+        crate::artifact::Payload::File(bytes) => bytes.clone(),
+        crate::artifact::Payload::Tree(_) => bytes::Bytes::new(),
+    };
+    let table = Table::from_parquet(bytes)?.expect_schema(SCHEMA)?;
+    let rows = table.times("ts")?.iter().zip(table.bools("labelled")?);
+    let labelled: Vec<bool> = rows.filter(|(ts, _)| **ts >= since.micros()).map(|(_, labelled)| *labelled).collect();
+    Ok(SignalCount { signals: labelled.len(), labelled: labelled.iter().filter(|labelled| **labelled).count() })
+}
+
 impl Signals {
     /// Reads an input.
     pub(super) fn read(input: &InputArtifact) -> Result<Self, NodeError> {
