@@ -6,10 +6,12 @@
 //! | 1 | a node failed |
 //! | 2 | wrong usage, or a pipeline with problems |
 //! | 4 | the store, the registry or a source cannot be used |
+//! | 75 | another one is under way |
 //! | 130, 143 | stopped by SIGINT, SIGTERM |
 
 mod diagnostic;
 mod error;
+mod gc;
 mod inspect;
 mod plan;
 mod progress;
@@ -60,6 +62,11 @@ enum Command {
     /// Look at the model registry, or roll a model back.
     #[command(subcommand)]
     Registry(registry::RegistryCommand),
+    /// Remove what no model, no kept run and no pin refers to.
+    Gc(gc::GcArgs),
+    /// Keep a run or an object for good.
+    #[command(subcommand)]
+    Pin(gc::PinCommand),
     /// List the node kinds with their inputs, outputs and values.
     Kinds,
 }
@@ -160,6 +167,8 @@ pub fn main() -> ExitCode {
             Command::Runs(args) => inspect::runs(&session, &args).await,
             Command::Show(args) => inspect::show(&session, &args).await,
             Command::Registry(command) => registry::registry(&session, &command).await,
+            Command::Gc(args) => gc::gc(&session, &args).await,
+            Command::Pin(command) => gc::pin(&session, &command).await,
             Command::Kinds => inspect::kinds(&session),
         }
     });

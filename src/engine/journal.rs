@@ -118,7 +118,7 @@ fn folder_of(at: &Timestamp, run: &str) -> String {
 }
 
 /// The folders of all runs, newest first.
-async fn run_folders(store: &Store) -> Result<Vec<String>, StoreError> {
+pub(super) async fn run_folders(store: &Store) -> Result<Vec<String>, StoreError> {
     let mut folders = Vec::new();
     for date in store.storage().folders("runs").await?.into_iter().rev() {
         let runs = store.storage().folders(&format!("runs/{date}")).await?;
@@ -161,13 +161,16 @@ pub async fn read_run(store: &Store, id: &str) -> Result<Option<RunView>, StoreE
     }
 }
 
+/// What a run was asked to do; `None` when it never began, as when its record was torn by a power loss.
+pub(super) async fn read_start(store: &Store, folder: &str) -> Result<Option<StartRecord>, StoreError> {
+    match store.read_record::<StartRecord>(&format!("{folder}/start.json")).await {
+        Err(StoreError::Record { .. }) => Ok(None),
+        other => other,
+    }
+}
+
 async fn read_folder(store: &Store, folder: &str) -> Result<Option<RunView>, StoreError> {
-    let start = match store.read_record::<StartRecord>(&format!("{folder}/start.json")).await {
-        Ok(Some(start)) => start,
-        // torn by a power loss: such a run never began
-        Ok(None) | Err(StoreError::Record { .. }) => return Ok(None),
-        Err(error) => return Err(error),
-    };
+    let Some(start) = read_start(store, folder).await? else { return Ok(None) };
     let mut nodes = Vec::new();
     for name in store.storage().list(&format!("{folder}/nodes")).await? {
         if let Some(record) = store.read_record::<NodeRecord>(&name).await? {

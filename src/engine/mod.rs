@@ -10,6 +10,7 @@
 mod attempt;
 mod event;
 mod exclusive;
+pub mod gc;
 mod journal;
 mod publish;
 mod scheduler;
@@ -25,7 +26,7 @@ use crate::base::{CancelToken, Timestamp};
 use crate::pipeline::Pipeline;
 
 pub use event::{NodeRecord, Outcome, RunEvent, RunStatus};
-pub use exclusive::{Admission, OnConflict, acquire, group_lock_name, is_live, run_lock_name};
+pub use exclusive::{Admission, OnConflict, acquire, enter, group_lock_name, is_live, live_runs, run_lock_name};
 pub use journal::{EndRecord, RunView, StartRecord, last_parts, list_runs, read_run};
 pub use scheduler::run;
 pub use sources::{PinnedSources, pin};

@@ -6,6 +6,7 @@
 //! | `architecture` | layers, file length, and who may print, read the clock or the environment |
 //! | `diagnostics` | what a person reads when a pipeline is wrong, as snapshots |
 //! | `behaviour` | reuse, resume, damage, deployment and exit codes, end to end |
+//! | `gc` | what garbage collection keeps and removes, and that it harms no run |
 
 #![allow(
     clippy::unwrap_used,
@@ -18,3 +19,4 @@ mod architecture;
 mod behaviour;
 mod bench;
 mod diagnostics;
+mod gc;
