@@ -11,6 +11,7 @@ use super::error::CliError;
 use super::progress::{self, ProgressMode};
 use super::render::run_report;
 use super::{PipelineArgs, Session};
+use crate::artifact::StoreError;
 use crate::base::CancelToken;
 use crate::engine::{self, RunOptions, RunStatus};
 
@@ -57,7 +58,11 @@ pub(super) async fn run(session: &Session, args: &RunArgs) -> Result<ExitCode, C
     };
     let mode = if args.quiet { ProgressMode::None } else { args.progress };
     let display = tokio::spawn(progress::show(mode, shown));
+    let entered = engine::enter(store.storage(), &options.run_id, &options.cancel).await.map_err(StoreError::from)?;
+    let Some(entered) = entered else { return Ok(ExitCode::from(signals.await.unwrap_or(130))) };
     let result = engine::run(&pipeline, &store, sources, &options).await;
+    // a lease that is not given back makes a sweep wait; that is no reason to fail a run that is done
+    let _ = entered.release().await;
     // closes the channel, so that the display comes to its end before the result is printed
     drop(options);
     let _ = tokio::time::timeout(std::time::Duration::from_secs(1), display).await;
