@@ -7,6 +7,7 @@
 //! | action | `actions/v1/ab/cdef….json` | fingerprint -> outputs and values of the node that had it |
 //! | scratch | `scratch/<fingerprint>.json` | work in progress of a node; replaced whole, removed when the node is done |
 //! | run record | `runs/<date>/<id>/…` | start, events, one record a node, end |
+//! | pin | `pins/<id>.json` | a run or an object that garbage collection keeps |
 //! | registry entry | `registry/<model>/log/<n>.json` | promotions and rollbacks, in slots that are taken once |
 //!
 //! Readers hash what they read. What does not match its digest counts as absent and is made again, never believed.

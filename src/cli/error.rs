@@ -3,6 +3,7 @@
 use crate::artifact::StoreError;
 use crate::base::Problem;
 use crate::engine::EngineError;
+use crate::engine::gc::GcError;
 use crate::registry::RegistryError;
 
 /// Why a command could not do what it was asked to.
@@ -43,6 +44,9 @@ pub(super) enum CliError {
     /// The registry.
     #[error(transparent)]
     Registry(#[from] RegistryError),
+    /// Garbage collection.
+    #[error(transparent)]
+    Gc(#[from] GcError),
 }
 
 fn count(problems: usize) -> String {
@@ -54,8 +58,8 @@ impl CliError {
     pub(super) fn exit_code(&self) -> u8 {
         match self {
             Self::Pipeline { .. } | Self::Usage(_) => 2,
-            Self::Busy(_) => 75,
-            Self::Source { .. } | Self::Engine(_) | Self::Store(_) | Self::Registry(_) => 4,
+            Self::Busy(_) | Self::Gc(GcError::Busy(_)) => 75,
+            Self::Source { .. } | Self::Engine(_) | Self::Store(_) | Self::Registry(_) | Self::Gc(_) => 4,
         }
     }
 
@@ -69,8 +73,9 @@ impl CliError {
                 "engine::source"
             }
             Self::Engine(EngineError::Publish { .. }) => "engine::publish",
-            Self::Engine(EngineError::Store(_)) | Self::Store(_) => "store",
-            Self::Engine(EngineError::Registry(_)) | Self::Registry(_) => "registry",
+            Self::Engine(EngineError::Store(_)) | Self::Store(_) | Self::Gc(GcError::Store(_)) => "store",
+            Self::Engine(EngineError::Registry(_)) | Self::Registry(_) | Self::Gc(GcError::Registry(_)) => "registry",
+            Self::Gc(GcError::Busy(_)) => "gc::busy",
         }
     }
 }

@@ -7,12 +7,13 @@
 //! | 2 | wrong usage, or a pipeline with problems |
 //! | 3 | a negative verdict that the caller asked about: `--fail-on`, `plan --exit-code` |
 //! | 4 | the store, the registry or a source cannot be used |
-//! | 75 | another run holds the group |
+//! | 75 | another run holds the group, or a sweep is under way |
 //! | 130, 143 | stopped by SIGINT, SIGTERM |
 
 mod backfill;
 mod diagnostic;
 mod error;
+mod gc;
 mod inspect;
 mod kinds;
 mod outside;
@@ -72,6 +73,11 @@ enum Command {
     /// Look at the model registry, or roll a model back.
     #[command(subcommand)]
     Registry(registry::RegistryCommand),
+    /// Remove what no model, no kept run and no pin refers to.
+    Gc(gc::GcArgs),
+    /// Keep a run or an object for good.
+    #[command(subcommand)]
+    Pin(gc::PinCommand),
     /// List the node kinds, or show one with its inputs, outputs, values and settings.
     Kinds(kinds::KindsArgs),
 }
@@ -88,6 +94,8 @@ impl Command {
             Self::Runs(_) => "runs",
             Self::Show(_) => "show",
             Self::Registry(_) => "registry",
+            Self::Gc(_) => "gc",
+            Self::Pin(_) => "pin",
             Self::Kinds(_) => "kinds",
         }
     }
@@ -161,6 +169,8 @@ pub fn main() -> ExitCode {
             Command::Runs(args) => inspect::runs(&session, &args).await,
             Command::Show(args) => inspect::show(&session, &args).await,
             Command::Registry(command) => registry::registry(&session, &command).await,
+            Command::Gc(args) => gc::gc(&session, &args).await,
+            Command::Pin(command) => gc::pin(&session, &command).await,
             Command::Kinds(args) => kinds::kinds(&session, &args),
         }
     });

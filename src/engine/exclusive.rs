@@ -1,7 +1,9 @@
-//! One run at a time: what a run does when another one of its group is under way.
+//! Who may go on beside whom: what a run does when another one of its group is under way, and that no run begins while
+//! a sweep removes what it could reuse.
 //!
-//! This saves work and nothing else: two runs at once come to the same bytes, and only one of them deploys.
+//! Groups save work and nothing else: two runs at once come to the same bytes, and only one of them deploys.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::time::sleep;
@@ -14,6 +16,10 @@ use crate::storage::{Acquired, Holder, Lock, Storage, StorageError};
 const SHORTEST: Duration = Duration::from_millis(50);
 /// The longest pause.
 const LONGEST: Duration = Duration::from_secs(1);
+/// What the locks of runs begin with.
+const RUN: &str = "run-";
+/// Held while objects are removed.
+pub(super) const SWEEP_LOCK: &str = "sweep";
 /// How often a pause looks whether the run was asked to stop.
 const TICK: Duration = Duration::from_millis(20);
 
@@ -84,6 +90,40 @@ async fn rest(pause: Duration, cancel: &CancelToken) {
     }
 }
 
+/// Takes the lock of a run, and waits while a sweep removes objects: a run under way keeps every sweep from removing
+/// anything. `None` when asked to stop meanwhile. Not only runs need it: whoever makes something refer to stored objects.
+///
+/// # Errors
+/// The store cannot be reached.
+pub async fn enter(storage: &Storage, run: &str, cancel: &CancelToken) -> Result<Option<Lock>, StorageError> {
+    let mut pause = SHORTEST;
+    let mut ours = None;
+    while !cancel.is_cancelled() {
+        // our lock first, then a look at the sweep's; a sweep takes its lock first, then looks for ours: one sees the other
+        if ours.is_none()
+            && let Acquired::Ours(lock) = storage.try_lock(&run_lock_name(run), run).await?
+        {
+            ours = Some(lock);
+        }
+        if ours.is_some() && storage.lock_holder(SWEEP_LOCK).await?.is_none() {
+            return Ok(ours);
+        }
+        rest(pause, cancel).await;
+        // a sweep that sees us lets go at once: there is little to wait for
+        pause = (pause * 2).min(LONGEST / 4);
+    }
+    Ok(None)
+}
+
+/// The runs that are under way, by id.
+///
+/// # Errors
+/// The store cannot be reached.
+pub async fn live_runs(storage: &Storage) -> Result<BTreeSet<String>, StorageError> {
+    let held = storage.held_locks(RUN).await?;
+    Ok(held.into_keys().filter_map(|name| name.strip_prefix(RUN).map(str::to_owned)).collect())
+}
+
 /// The lock of a group of runs.
 pub fn group_lock_name(group: &str) -> String {
     format!("group-{group}")
@@ -91,7 +131,7 @@ pub fn group_lock_name(group: &str) -> String {
 
 /// The lock that a run holds while it is under way.
 pub fn run_lock_name(run: &str) -> String {
-    format!("run-{run}")
+    format!("{RUN}{run}")
 }
 
 /// Says whether a run is under way.
@@ -143,10 +183,42 @@ mod tests {
         let other = acquire(&storage, "daily", "second", OnConflict::Fail, &CancelToken::new()).await.unwrap();
         assert!(matches!(other, Admission::Granted(_)));
         assert!(!is_live(&storage, "weekly").await.unwrap());
-        let run = storage.try_lock(&run_lock_name("weekly"), "weekly").await.unwrap();
+        let run = enter(&storage, "weekly", &CancelToken::new()).await.unwrap().unwrap();
         assert!(is_live(&storage, "weekly").await.unwrap());
+        assert_eq!(live_runs(&storage).await.unwrap(), ["weekly".to_owned()].into());
         drop(run);
         assert!(!is_live(&storage, "weekly").await.unwrap());
+        assert!(live_runs(&storage).await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_run_does_not_begin_during_a_sweep_and_is_seen_while_it_waits() {
+        let storage = Storage::in_memory();
+        let Acquired::Ours(sweep) = storage.try_lock(SWEEP_LOCK, "gc").await.unwrap() else { panic!("busy") };
+        let entering = tokio::spawn({
+            let storage = storage.clone();
+            async move { enter(&storage, "1", &CancelToken::new()).await.unwrap() }
+        });
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert!(!entering.is_finished());
+        assert!(is_live(&storage, "1").await.unwrap());
+        drop(sweep);
+        assert!(entering.await.unwrap().is_some());
+    }
+
+    #[tokio::test]
+    async fn a_run_that_is_asked_to_stop_while_it_waits_for_a_sweep_leaves_no_lock() {
+        let storage = Storage::in_memory();
+        let _sweep = storage.try_lock(SWEEP_LOCK, "gc").await.unwrap();
+        let cancel = CancelToken::new();
+        let entering = tokio::spawn({
+            let (storage, cancel) = (storage.clone(), cancel.clone());
+            async move { enter(&storage, "1", &cancel).await.unwrap() }
+        });
+        tokio::time::sleep(Duration::from_millis(60)).await;
+        cancel.cancel();
+        assert!(entering.await.unwrap().is_none());
+        assert!(!is_live(&storage, "1").await.unwrap());
     }
 
     #[tokio::test]

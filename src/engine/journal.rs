@@ -211,7 +211,7 @@ fn folder_of(at: &Timestamp, run: &str) -> String {
 }
 
 /// The folders of all runs, newest first.
-async fn run_folders(store: &Store) -> Result<Vec<String>, StoreError> {
+pub(super) async fn run_folders(store: &Store) -> Result<Vec<String>, StoreError> {
     let mut folders = Vec::new();
     for date in store.storage().folders("runs").await?.into_iter().rev() {
         let runs = store.storage().folders(&format!("runs/{date}")).await?;
@@ -242,12 +242,7 @@ pub async fn run_heads(store: &Store, limit: usize) -> Result<Vec<RunHead>, Stor
 }
 
 async fn read_head(store: &Store, folder: &str) -> Result<Option<RunHead>, StoreError> {
-    let start = match store.read_record::<StartRecord>(&format!("{folder}/start.json")).await {
-        Ok(Some(start)) => start,
-        // torn by a power loss: such a run never began
-        Ok(None) | Err(StoreError::Record { .. }) => return Ok(None),
-        Err(error) => return Err(error),
-    };
+    let Some(start) = read_start(store, folder).await? else { return Ok(None) };
     let end = store.read_record(&format!("{folder}/end.json")).await?;
     Ok(Some(RunHead { start, end }))
 }
@@ -269,6 +264,14 @@ pub async fn read_run(store: &Store, id: &str) -> Result<Option<RunView>, StoreE
     match (matching.next(), matching.next()) {
         (Some(folder), None) => read_folder(store, folder).await,
         _ => Ok(None),
+    }
+}
+
+/// What a run was asked to do; `None` when it never began, as when its record was torn by a power loss.
+pub(super) async fn read_start(store: &Store, folder: &str) -> Result<Option<StartRecord>, StoreError> {
+    match store.read_record::<StartRecord>(&format!("{folder}/start.json")).await {
+        Err(StoreError::Record { .. }) => Ok(None),
+        other => other,
     }
 }
 

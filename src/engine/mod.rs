@@ -11,6 +11,7 @@ mod attempt;
 mod child;
 mod event;
 mod exclusive;
+pub mod gc;
 mod journal;
 mod log;
 mod notify;
@@ -32,7 +33,7 @@ use crate::base::{CancelToken, Timestamp};
 use crate::pipeline::LookUp;
 
 pub use event::{AttemptRecord, NodeRecord, Outcome, RunEvent, RunStatus};
-pub use exclusive::{Admission, acquire, group_lock_name, is_live, run_lock_name};
+pub use exclusive::{Admission, acquire, enter, group_lock_name, is_live, live_runs, run_lock_name};
 pub use journal::{EndRecord, RunHead, RunView, StartRecord, last_parts, read_log, read_run, run_heads};
 pub use notify::{DueNotification, outbox};
 pub use scheduler::run;

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::attempt::{Attempt, AttemptError, GRACE, Made, attempt};
 use super::child;
 use super::event::{AttemptRecord, NodeRecord, Outcome, RunEvent, RunStatus};
-use super::exclusive::run_lock_name;
+use super::exclusive::enter;
 use super::journal::{EndRecord, Journal, StartRecord};
 use super::log::AttemptLog;
 use super::notify::{DueNotification, due, write_down};
@@ -24,7 +24,6 @@ use crate::node::NodeError;
 use crate::pipeline::{Node, Pipeline};
 use crate::plan::{Fingerprint, Given, NodeState, Outside, Resolution, find_reusable, resolve};
 use crate::registry::{Registry, RegistryClient};
-use crate::storage::Acquired;
 
 /// How often a waiting run looks whether it was asked to stop.
 const TICK: Duration = Duration::from_millis(50);
@@ -60,9 +59,7 @@ pub async fn run(
         processor: std::env::consts::ARCH.to_owned(),
         at,
     };
-    // says to others that this run is under way; whoever holds the name of a fresh id can only be this run
-    let lock = store.storage().try_lock(&run_lock_name(&options.run_id), &options.run_id).await;
-    let lock = lock.map_err(StoreError::from)?;
+    let entered = enter(store.storage(), &options.run_id, &options.cancel).await.map_err(StoreError::from)?;
     let journal = Journal::start(store, &start).await?;
     let mut scheduler = Scheduler::new(pipeline, store, options, sources, journal, at);
     scheduler.emit(RunEvent::RunStarted {
@@ -73,9 +70,9 @@ pub async fn run(
     });
     let driven = scheduler.drive().await;
     let report = scheduler.finish(driven).await;
-    if let Acquired::Ours(lock) = lock {
-        // one that cannot be given back expires
-        let _ = lock.release().await;
+    if let Some(entered) = entered {
+        // a lease that is not given back makes a sweep wait; that is no reason to fail a run that is done
+        let _ = entered.release().await;
     }
     report
 }

@@ -7,8 +7,10 @@
 //! does the same for what an entry refers to. Not guaranteed: that other objects survive a power loss. They are read back
 //! by digest, so a torn one counts as absent and is made again.
 
+mod leftovers;
 mod lock;
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 
@@ -306,6 +308,11 @@ impl Storage {
 
 fn stamp(object: &ObjectMeta) -> Timestamp {
     Timestamp::from_micros(object.last_modified.timestamp_micros())
+}
+
+/// The same, of a file.
+fn file_stamp(about: &std::fs::Metadata) -> Timestamp {
+    Timestamp::from_micros(about.mtime().saturating_mul(1_000_000).saturating_add(about.mtime_nsec() / 1000))
 }
 
 #[cfg(test)]

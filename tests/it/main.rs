@@ -6,6 +6,7 @@
 //! | `architecture` | layers, file length, and who may print, read the clock or the environment |
 //! | `diagnostics` | what a person reads when a pipeline is wrong, as snapshots |
 //! | `behaviour` | reuse, resume, damage, deployment and exit codes, end to end |
+//! | `gc` | what garbage collection keeps and removes, and that it harms no run |
 //! | `outside` | what a run tells a monitor, Prometheus and CI systems |
 
 #![allow(
@@ -19,6 +20,7 @@ mod architecture;
 mod behaviour;
 mod bench;
 mod diagnostics;
+mod gc;
 mod outside;
 // the unit tests of what is sent have the same server
 #[path = "../../src/cli/outside/server.rs"]

@@ -3,6 +3,7 @@
 //! The file is removed by whoever frees the lock, while it is still locked; so the folder holds only locks that are held
 //! or were held by a process that was killed. A file that is there without a lock is free.
 
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read as _, Result, Write as _};
 use std::os::unix::fs::MetadataExt as _;
@@ -12,7 +13,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Holder;
-use crate::base::Timestamp;
+use crate::storage::file_stamp;
+
+const SUFFIX: &str = ".lock";
 
 /// What a holder writes into its file, for others to read.
 #[derive(Serialize, Deserialize)]
@@ -61,18 +64,44 @@ pub(super) async fn take(folder: &Path, name: &str, by: &str) -> Result<std::res
 /// Who holds a lock.
 pub(super) async fn holder(folder: &Path, name: &str) -> Result<Option<Holder>> {
     let path = path_of(folder, name);
+    on_blocking_thread(move || holder_at(&path)).await
+}
+
+/// Who holds the locks whose names begin so.
+pub(super) async fn held(folder: &Path, prefix: &str) -> Result<BTreeMap<String, Holder>> {
+    let (folder, prefix) = (folder.to_owned(), prefix.to_owned());
     on_blocking_thread(move || {
-        let file = match File::open(&path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            other => other?,
-        };
-        if is_held(&file)? { read_holder(file).map(Some) } else { Ok(None) }
+        let mut held = BTreeMap::new();
+        let Some(entries) = found(std::fs::read_dir(&folder))? else { return Ok(held) };
+        for entry in entries {
+            let file = entry?.file_name();
+            let Some(name) = file.to_str().and_then(|name| name.strip_suffix(SUFFIX)) else { continue };
+            if name.starts_with(&prefix)
+                && let Some(holder) = holder_at(&path_of(&folder, name))?
+            {
+                held.insert(name.to_owned(), holder);
+            }
+        }
+        Ok(held)
     })
     .await
 }
 
+fn holder_at(path: &Path) -> Result<Option<Holder>> {
+    let Some(file) = found(File::open(path))? else { return Ok(None) };
+    if is_held(&file)? { read_holder(file).map(Some) } else { Ok(None) }
+}
+
+fn found<T>(answer: Result<T>) -> Result<Option<T>> {
+    match answer {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 fn path_of(folder: &Path, name: &str) -> PathBuf {
-    folder.join(format!("{name}.lock"))
+    folder.join(format!("{name}{SUFFIX}"))
 }
 
 async fn on_blocking_thread<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
@@ -107,11 +136,8 @@ fn is_held(file: &File) -> Result<bool> {
 /// Says whether an open file is still the one at its path.
 fn is_at(file: &File, path: &Path) -> Result<bool> {
     let ours = file.metadata()?;
-    match std::fs::metadata(path) {
-        Ok(found) => Ok((found.dev(), found.ino()) == (ours.dev(), ours.ino())),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error),
-    }
+    let there = found(std::fs::metadata(path))?;
+    Ok(there.is_some_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino())))
 }
 
 fn write_note(file: &mut File, by: &str) -> Result<()> {
@@ -128,9 +154,7 @@ fn read_holder(mut file: File) -> Result<Holder> {
     for _ in 0..TRIES {
         file.read_to_string(&mut text)?;
         if let Ok(note) = serde_json::from_str::<Note>(&text) {
-            let about = file.metadata()?;
-            let micros = about.mtime().saturating_mul(1_000_000).saturating_add(about.mtime_nsec() / 1000);
-            return Ok(Holder { by: note.by, since: Some(Timestamp::from_micros(micros)) });
+            return Ok(Holder { by: note.by, since: Some(file_stamp(&file.metadata()?)) });
         }
         std::thread::sleep(PAUSE);
     }

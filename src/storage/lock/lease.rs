@@ -12,6 +12,7 @@
 //! Old entries are removed. An actor that slept through that could take a number that is free again: an entry counts only
 //! if, once it is written, none has a higher number.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -28,6 +29,9 @@ const FORMAT: u32 = 1;
 const KEPT: u64 = 16;
 /// How often an actor looks again when others were faster.
 const ATTEMPTS: usize = 8;
+
+/// A lock whose newest entry is older than so many terms is not looked at any closer.
+const LONG_OVER: u128 = 10;
 
 /// Tells the attempts of one process apart; `by` tells processes apart.
 static ATTEMPT: AtomicU64 = AtomicU64::new(0);
@@ -79,6 +83,39 @@ struct Tail {
     entry: Option<Entry>,
     /// When the lock was acquired.
     since: Option<Timestamp>,
+}
+
+/// Who holds the locks whose names begin so. Only the logs with a fresh entry are read.
+pub(super) async fn held(
+    storage: &Storage,
+    prefix: &str,
+    terms: LeaseTerms,
+) -> Result<BTreeMap<String, Holder>, StorageError> {
+    let mut newest: BTreeMap<String, Timestamp> = BTreeMap::new();
+    for object in storage.objects("leases").await? {
+        let lock = object.name.strip_prefix("leases/").and_then(|name| name.split_once("/log/"));
+        if let Some((name, _)) = lock.filter(|(name, _)| name.starts_with(prefix)) {
+            let stamp = newest.entry(name.to_owned()).or_insert(object.modified);
+            *stamp = (*stamp).max(object.modified);
+        }
+    }
+    let mut held = BTreeMap::new();
+    if newest.is_empty() {
+        return Ok(held);
+    }
+    let now = storage.clock("leases/clock").await?;
+    let fresh = |stamp: &Timestamp| age(now, *stamp) <= LONG_OVER * (terms.ttl + terms.margin).as_micros();
+    for name in newest.into_iter().filter(|(_, stamp)| fresh(stamp)).map(|(name, _)| name) {
+        if let Some(holder) = LeaseLog::new(storage.clone(), &name, terms).holder().await? {
+            held.insert(name, holder);
+        }
+    }
+    Ok(held)
+}
+
+/// Microseconds; none where stamps run backwards.
+fn age(now: Timestamp, stamp: Timestamp) -> u128 {
+    u128::try_from(now.micros().saturating_sub(stamp.micros())).unwrap_or(0)
 }
 
 /// The log of one lock.
@@ -153,8 +190,7 @@ impl LeaseLog {
         let now = self.storage.clock(&format!("{}/clock", self.folder)).await?;
         let ttl = tail.entry.as_ref().and_then(|entry| Duration::try_from_secs_f64(entry.ttl_seconds).ok());
         let term = (ttl.unwrap_or(self.terms.ttl) + self.terms.margin).as_micros();
-        let age = now.micros().saturating_sub(tail.written.micros());
-        if u128::try_from(age).is_ok_and(|age| age > term) {
+        if age(now, tail.written) > term {
             return Ok(None);
         }
         let by = tail.entry.as_ref().map_or("unknown", |entry| &entry.by);

@@ -34,6 +34,12 @@ impl MemoryLocks {
     pub(super) fn holder(&self, name: &str) -> Option<Holder> {
         self.table().get(name).cloned()
     }
+
+    pub(super) fn held(&self, prefix: &str) -> BTreeMap<String, Holder> {
+        let table = self.table();
+        let held = table.iter().filter(|(name, _)| name.starts_with(prefix));
+        held.map(|(name, holder)| (name.clone(), holder.clone())).collect()
+    }
 }
 
 impl Drop for MemoryLock {

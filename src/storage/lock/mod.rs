@@ -20,6 +20,7 @@ mod simulated;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -174,6 +175,20 @@ impl Storage {
             }
             LockPlace::Memory(locks) => Ok(locks.holder(&name)),
             LockPlace::Leases(terms) => LeaseLog::new(self.clone(), &name, *terms).holder().await,
+        }
+    }
+
+    /// Who holds locks whose names begin with `prefix`, by name. A lock that is taken meanwhile may be left out.
+    ///
+    /// # Errors
+    /// The store cannot be reached, or its file system has no locks.
+    pub async fn held_locks(&self, prefix: &str) -> Result<BTreeMap<String, Holder>, StorageError> {
+        match &self.locks {
+            LockPlace::Folder(folder) => {
+                flock::held(folder, prefix).await.map_err(|error| self.cannot_lock(prefix, error))
+            }
+            LockPlace::Memory(locks) => Ok(locks.held(prefix)),
+            LockPlace::Leases(terms) => lease::held(self, prefix, *terms).await,
         }
     }
 
