@@ -138,6 +138,7 @@ impl Kind for Leaderboard {
                 kind: ValueType::Number,
                 doc: "instances whose interval overlaps that of the best, the best included",
             },
+            ValuePort { name: "same_rows", kind: ValueType::Bool, doc: "whether all were judged on equally many rows" },
             ValuePort { name: "missing", kind: ValueType::Number, doc: "instances without a result" },
         ],
         behaviour: Behaviour::PURE,
@@ -164,7 +165,8 @@ impl Kind for Leaderboard {
                 let value = value.unwrap_or(f64::NAN);
                 let others =
                     if like > 1 { format!("; {} more cannot be told from it", like - 1) } else { String::new() };
-                format!("best of {compared} by {name}: {} with {value:.3}{others}", row.instance)
+                let rows = if same_rows(&rows) { "" } else { "; not all on the same rows" };
+                format!("best of {compared} by {name}: {} with {value:.3}{others}{rows}", row.instance)
             }
         };
         Ok(NodeOutput {
@@ -178,6 +180,7 @@ impl Kind for Leaderboard {
                 ("value", Scalar::number(value)),
                 ("compared", Scalar::count(compared)),
                 ("like_the_best", Scalar::count(like)),
+                ("same_rows", Scalar::Bool(same_rows(&rows))),
                 ("missing", Scalar::count(missing)),
             ]
             .into(),
@@ -218,6 +221,13 @@ fn rank(rows: &mut [Row], rank_by: RankBy) {
     }
 }
 
+/// Whether all figures come from equally many rows: if not, they are not of the same rows.
+fn same_rows(rows: &[Row]) -> bool {
+    let mut counts = rows.iter().filter_map(|row| row.rows);
+    let first = counts.next();
+    counts.all(|count| Some(count) == first)
+}
+
 fn markdown(rows: &[Row], rank_by: RankBy, summary: &str) -> String {
     let mut text = format!("# Leaderboard\n\n{summary}.\n\n");
     let names: Vec<&str> = COLUMNS.iter().map(|column| column.0).collect();
@@ -232,6 +242,11 @@ fn markdown(rows: &[Row], rank_by: RankBy, summary: &str) -> String {
         let mark = if row.like_the_first { "*" } else { "" };
         let rows = row.rows.unwrap_or(0);
         let _ = writeln!(text, "| {}{mark} | {} | {rows} | {} |", at + 1, row.instance, cells.join(" | "));
+    }
+    if !same_rows(rows) {
+        text.push_str(
+            "\nThe instances were judged on different rows: a part of every difference is a difference of rows.\n",
+        );
     }
     let direction = if rank_by.lower_is_better() { "lower" } else { "higher" };
     let _ = writeln!(
@@ -288,6 +303,7 @@ mod tests {
         let mut rows = rows();
         rank(&mut rows, RankBy::Auc);
         let text = markdown(&rows, RankBy::Auc, "summary");
+        assert!(same_rows(&rows) && !text.contains("different rows"), "{text}");
         assert!(text.contains("| 1* | model=d | 300 | 0.700 [0.650, 0.750] | - | 0.650 | - | - | - |"), "{text}");
         assert!(text.contains("| | model=b | no result |"), "{text}");
     }
