@@ -274,7 +274,10 @@ fn the_settings_of_every_shipped_pipeline_conform_as_written_and_with_references
         for (node, written) in pipeline["nodes"].as_object().unwrap() {
             let Some(with) = written.get("with") else { continue };
             let mut schema = find_kind(written["kind"].as_str().unwrap()).unwrap().settings_schema().to_value();
-            assert_eq!(conforms(&schema, &filled(with, &pipeline["params"])), Ok(()), "{path}: {node}");
+            // what a matrix gives is known to the loader only
+            if !with.to_string().contains("${matrix.") {
+                assert_eq!(conforms(&schema, &filled(with, &pipeline["params"])), Ok(()), "{path}: {node}");
+            }
             with_references(&mut schema);
             assert_eq!(conforms(&schema, with), Ok(()), "{path}: {node}");
             seen += 1;

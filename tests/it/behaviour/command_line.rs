@@ -93,7 +93,7 @@ fn plan_says_what_would_run_and_why_and_runs_nothing() {
     let bench = Bench::new();
     let step = |args: &[&str], node: &str| {
         let plan = bench.json(&[&["plan", SYNTHETIC], args].concat());
-        let found = plan.as_array().unwrap().iter().find(|planned| planned["node"] == node).unwrap().clone();
+        let found = plan["nodes"].as_array().unwrap().iter().find(|planned| planned["node"] == node).unwrap().clone();
         found["step"].clone()
     };
     assert_eq!(step(&[], "accumulate")["run"]["because"][0], "first time");
