@@ -65,7 +65,7 @@ enum Command {
     /// Say how pipelines stand: last run, due and missed ticks, age of the model, drift.
     Status(status::StatusArgs),
     /// Check a pipeline file; needs no store and no data.
-    Validate(PipelineArgs),
+    Validate(validate::ValidateArgs),
     /// List runs, newest first.
     Runs(inspect::RunsArgs),
     /// Show a run, node by node.
@@ -105,6 +105,7 @@ impl Command {
 const JSON_VERSION: u32 = 1;
 
 /// What every command gets.
+#[derive(Clone)]
 struct Session {
     store: String,
     json: bool,
