@@ -5,11 +5,12 @@
 //! | 0 | all went well |
 //! | 1 | a node failed |
 //! | 2 | wrong usage, or a pipeline with problems |
-//! | 3 | a negative verdict that the caller asked about: `--fail-on`, `plan --exit-code` |
+//! | 3 | a negative verdict: `--fail-on`, `plan --exit-code`, `status --exit-code`, a mismatch in `audit` |
 //! | 4 | the store, the registry or a source cannot be used |
 //! | 75 | another run holds the group, or a sweep is under way |
 //! | 130, 143 | stopped by SIGINT, SIGTERM |
 
+mod audit;
 mod backfill;
 mod diagnostic;
 mod error;
@@ -64,6 +65,8 @@ enum Command {
     Backfill(backfill::BackfillArgs),
     /// Say how pipelines stand: last run, due and missed ticks, age of the model, drift.
     Status(status::StatusArgs),
+    /// Check what a model in production was made from, link by link, and make it again.
+    Audit(audit::AuditArgs),
     /// Check a pipeline file; needs no store and no data.
     Validate(validate::ValidateArgs),
     /// List runs, newest first.
@@ -90,6 +93,7 @@ impl Command {
             Self::Why(_) => "why",
             Self::Backfill(_) => "backfill",
             Self::Status(_) => "status",
+            Self::Audit(_) => "audit",
             Self::Validate(_) => "validate",
             Self::Runs(_) => "runs",
             Self::Show(_) => "show",
@@ -166,6 +170,7 @@ pub fn main() -> ExitCode {
             Command::Why(args) => plan::why(&session, &args).await,
             Command::Backfill(args) => backfill::backfill(&session, &args).await,
             Command::Status(args) => status::status(&session, &args).await,
+            Command::Audit(args) => audit::audit(&session, &args).await,
             Command::Validate(args) => validate::validate(&session, &args),
             Command::Runs(args) => inspect::runs(&session, &args).await,
             Command::Show(args) => inspect::show(&session, &args).await,

@@ -93,7 +93,7 @@ pub(super) struct Made {
 /// Runs the attempt to its end, or to the end of its time.
 pub(super) async fn attempt(attempt: Attempt) -> Result<Made, AttemptError> {
     let context = context(&attempt).await?;
-    let body = body(&attempt, context);
+    let body = execute(attempt.kind, attempt.with.clone(), Arc::clone(&attempt.pool), context);
     let output = match attempt.timeout {
         None => body.await?,
         Some(timeout) => {
@@ -160,8 +160,14 @@ async fn load(attempt: &Attempt, reference: &ArtifactRef) -> Result<InputArtifac
     Ok(InputArtifact { reference: reference.clone(), artifact })
 }
 
-async fn body(attempt: &Attempt, context: NodeContext) -> Result<NodeOutput, NodeError> {
-    let (kind, with, pool) = (attempt.kind, attempt.with.clone(), Arc::clone(&attempt.pool));
+/// Runs a node's body on a thread of its own, and checks that it wrote what it declares.
+pub(super) async fn execute(
+    kind: &'static dyn NodeKind,
+    with: Value,
+    pool: Arc<rayon::ThreadPool>,
+    context: NodeContext,
+) -> Result<NodeOutput, NodeError> {
+    let declared = kind.declared(&with).unwrap_or_default().outputs;
     let computes = kind.descriptor().behaviour.executor == Executor::Pool;
     let work = move || {
         let run = AssertUnwindSafe(|| match computes {
@@ -175,7 +181,6 @@ async fn body(attempt: &Attempt, context: NodeContext) -> Result<NodeOutput, Nod
         Ok(output) => output?,
         Err(error) => return Err(NodeError::failed(error)),
     };
-    let declared = kind.declared(&attempt.with).unwrap_or_default().outputs;
     let table = kind.descriptor().outputs.iter().map(|port| port.name.to_owned());
     let expected: std::collections::BTreeSet<String> = table.chain(declared.into_keys()).collect();
     if !output.outputs.0.keys().eq(expected.iter()) {

@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Value, json};
 
 use super::RunReport;
@@ -106,10 +106,24 @@ pub(super) struct Journal {
     chunks: usize,
 }
 
-/// What became of several nodes.
-#[derive(Serialize, Deserialize)]
-struct NodeRecords {
-    nodes: Vec<NodeRecord>,
+/// What became of several nodes. Version 0.1 wrote an object for each node, which is still read.
+struct NodeRecords(Vec<NodeRecord>);
+
+impl Serialize for NodeRecords {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        json!({"nodes": self.0}).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for NodeRecords {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut record = Value::deserialize(deserializer)?;
+        let nodes = match record.get_mut("nodes").map(Value::take) {
+            Some(several) => serde_json::from_value(several),
+            None => serde_json::from_value(record).map(|single| vec![single]),
+        };
+        nodes.map(Self).map_err(serde::de::Error::custom)
+    }
 }
 
 impl Journal {
@@ -163,7 +177,7 @@ impl Journal {
             return Ok(());
         }
         if !self.nodes.is_empty() {
-            let records = NodeRecords { nodes: std::mem::take(&mut self.nodes) };
+            let records = NodeRecords(std::mem::take(&mut self.nodes));
             self.write(&format!("nodes/{chunk:06}.json"), &records).await?;
         }
         if !self.events.is_empty() {
@@ -280,7 +294,7 @@ async fn read_folder(store: &Store, folder: &str) -> Result<Option<RunView>, Sto
     let mut nodes = Vec::new();
     for name in store.storage().list(&format!("{folder}/nodes")).await? {
         if let Some(records) = store.read_record::<NodeRecords>(&name).await? {
-            nodes.extend(records.nodes);
+            nodes.extend(records.0);
         }
     }
     nodes.sort_by(|a, b| (a.ended, &a.node).cmp(&(b.ended, &b.node)));

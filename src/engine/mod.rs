@@ -8,6 +8,7 @@
 //! reaches a result.
 
 mod attempt;
+mod audit;
 mod child;
 mod event;
 mod exclusive;
@@ -32,6 +33,7 @@ use crate::artifact::StoreError;
 use crate::base::{CancelToken, Timestamp};
 use crate::pipeline::LookUp;
 
+pub use audit::{AuditLevel, AuditOptions, AuditReport, AuditStatus, Finding, audit};
 pub use event::{AttemptRecord, NodeRecord, Outcome, RunEvent, RunStatus};
 pub use exclusive::{Admission, acquire, enter, group_lock_name, is_live, live_runs, run_lock_name};
 pub use journal::{EndRecord, RunHead, RunView, StartRecord, last_parts, read_log, read_run, run_heads};

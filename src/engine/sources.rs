@@ -91,17 +91,21 @@ pub async fn pin(pipeline: &Pipeline, store: &Store, environment: &LookUp) -> Re
         }
         for path in &node.files.others {
             if !pinned.files.contains_key(path) {
-                let bytes = tokio::fs::read(path).await.map_err(|error| failed(unreadable(path, &error)))?;
-                let (sha256, bytes) = (Digest::of(&bytes), Some(bytes.into()));
-                pinned.files.insert(path.clone(), PinnedFile { path: path.into(), sha256, bytes });
+                pinned.files.insert(path.clone(), read_pinned(path).await.map_err(failed)?);
             }
         }
     }
     Ok(pinned)
 }
 
+/// Reads a file that a node uses.
+pub(super) async fn read_pinned(path: &str) -> Result<PinnedFile, String> {
+    let bytes = tokio::fs::read(path).await.map_err(|error| unreadable(path, &error))?;
+    Ok(PinnedFile { path: path.into(), sha256: Digest::of(&bytes), bytes: Some(bytes.into()) })
+}
+
 /// Finds a program: a path as it is, a name on the `PATH`.
-fn find_program(name: &str, environment: &LookUp) -> Result<PinnedFile, String> {
+pub(super) fn find_program(name: &str, environment: &LookUp) -> Result<PinnedFile, String> {
     let candidates: Vec<PathBuf> = if name.contains('/') {
         vec![PathBuf::from(name)]
     } else {

@@ -33,6 +33,7 @@ pub use check::load;
 pub(crate) use check::param_scalar;
 pub use condition::Condition;
 pub use matrix::{Coordinate, Coordinates};
+pub(crate) use params::as_text as param_text;
 pub use params::{Param, ParamType, param_file};
 pub use policy::{CacheMode, Concurrency, FailureClass, Notify, NotifyTarget, OnConflict, Policy, Retry};
 pub use schedule::Schedule;

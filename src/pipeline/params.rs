@@ -116,7 +116,7 @@ impl ParamType {
 }
 
 /// A param's value as a caller would write it after `--set NAME=`.
-pub(super) fn as_text(value: &Value) -> String {
+pub(crate) fn as_text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Array(items) => items.iter().map(as_text).collect::<Vec<_>>().join(","),

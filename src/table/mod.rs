@@ -7,9 +7,12 @@
 //!
 //! Undefined numbers are NaN in memory and null in Parquet.
 
+mod difference;
 mod parquet_io;
 
 use std::collections::BTreeMap;
+
+pub use difference::Difference;
 
 /// A table that is not what its reader needs.
 #[derive(Debug, thiserror::Error)]

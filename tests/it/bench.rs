@@ -62,6 +62,11 @@ impl Bench {
         copy_folder(&linked, &self.path("own").join(name));
     }
 
+    /// Takes over the store of another.
+    pub fn copy_store(&self, other: &Self) {
+        copy_folder(&other.path("artifacts/store"), &self.path("artifacts/store"));
+    }
+
     /// Names of all files below a folder of the store, sorted.
     pub fn stored(&self, below: &str) -> Vec<PathBuf> {
         let mut found = Vec::new();

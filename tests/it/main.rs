@@ -5,6 +5,7 @@
 //! | `bench` | a folder of its own for each test, the program in an empty environment, redaction |
 //! | `architecture` | layers, file length, and who may print, read the clock or the environment |
 //! | `diagnostics` | what a person reads when a pipeline is wrong, as snapshots |
+//! | `audit` | what an audit verifies, and what it finds |
 //! | `behaviour` | reuse, resume, damage, deployment and exit codes, end to end |
 //! | `gc` | what garbage collection keeps and removes, and that it harms no run |
 //! | `outside` | what a run tells a monitor, Prometheus and CI systems |
@@ -17,6 +18,7 @@
 )]
 
 mod architecture;
+mod audit;
 mod behaviour;
 mod bench;
 mod diagnostics;
