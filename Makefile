@@ -3,7 +3,7 @@
 
 WALKFORWARD := target/release/walkforward
 .DEFAULT_GOAL := help
-.PHONY: help build demo test lint bench clean
+.PHONY: help build demo test s3-server lint bench clean
 
 help:            ## show this list
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*## / - /'
@@ -16,8 +16,17 @@ demo: build      ## run the main job on the shipped data and show what it decide
 	@docs/demo.sh $(WALKFORWARD)
 
 # property tests draw the same cases every time here; plain `cargo test` draws new ones
-test:            ## run every test
+test: s3-server  ## run every test
 	PROPTEST_RNG_SEED=20130301 cargo test --release --locked
+
+# tests of S3 talk to a server of their own on this machine
+s3-server: target/s3-server/ready ## install the S3 server that tests need (Python, about 300 MB below target)
+
+target/s3-server/ready: tests/s3-server.txt
+	@echo "Installing the S3 server that tests talk to."
+	python3 -m venv target/s3-server
+	target/s3-server/bin/pip install --quiet --disable-pip-version-check --requirement tests/s3-server.txt
+	@touch $@
 
 lint:            ## formatting and clippy, warnings refused
 	cargo fmt --check

@@ -8,6 +8,7 @@
 //! | `audit` | what an audit verifies, and what it finds |
 //! | `behaviour` | reuse, resume, damage, deployment and exit codes, end to end |
 //! | `gc` | what garbage collection keeps and removes, and that it harms no run |
+//! | `s3` | the same over a bucket, against a real S3-protocol server |
 //! | `outside` | what a run tells a monitor, Prometheus and CI systems |
 
 #![allow(
@@ -24,6 +25,7 @@ mod bench;
 mod diagnostics;
 mod gc;
 mod outside;
+mod s3;
 // the unit tests of what is sent have the same server
 #[path = "../../src/cli/outside/server.rs"]
 mod server;
