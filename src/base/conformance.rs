@@ -1,6 +1,7 @@
 //! Whether a value conforms to a JSON Schema, for tests: the keywords that our schemas use, and no other.
 
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 
 use regex::Regex;
 use serde_json::{Map, Value};
@@ -22,8 +23,8 @@ pub(crate) fn defect(schema: &Value) -> Option<String> {
                 Some(fields) => fields.iter().find_map(|(name, field)| Some(format!("{name}: {}", defect(field)?))),
                 None => Some("expected a mapping".to_owned()),
             },
-            "items" | "additionalProperties" | "propertyNames" => defect(value),
-            "oneOf" | "anyOf" => match value.as_array() {
+            "items" | "additionalProperties" | "propertyNames" | "not" | "if" | "then" => defect(value),
+            "oneOf" | "anyOf" | "allOf" => match value.as_array() {
                 Some(all) if !all.is_empty() => all.iter().find_map(defect),
                 _ => Some("expected a list of schemas".to_owned()),
             },
@@ -61,9 +62,25 @@ fn is_sound(keyword: &str, value: &Value) -> bool {
         "minItems" | "maxItems" | "minProperties" => value.is_u64(),
         "uniqueItems" => value.is_boolean(),
         "required" => value.as_array().is_some_and(|names| distinct(names) && names.iter().all(Value::is_string)),
-        "pattern" => value.as_str().is_some_and(|pattern| Regex::new(pattern).is_ok()),
+        "pattern" => value.as_str().is_some_and(|pattern| Regex::new(pattern).is_ok() && reads_elsewhere(pattern)),
         _ => false,
     }
+}
+
+/// Whether a pattern keeps to what the dialects of Rust and of JavaScript, which editors have, mean alike.
+fn reads_elsewhere(pattern: &str) -> bool {
+    !["(?", r"\A", r"\z", r"\h", "[[", "&&"].iter().any(|only_rust| pattern.contains(only_rust))
+}
+
+thread_local! {
+    /// Patterns take longer to read than to match.
+    static PATTERNS: RefCell<BTreeMap<String, Regex>> = const { RefCell::new(BTreeMap::new()) };
+}
+
+fn matches(pattern: &str, text: &str) -> bool {
+    PATTERNS.with_borrow_mut(|known| {
+        known.entry(pattern.to_owned()).or_insert_with(|| Regex::new(pattern).unwrap()).is_match(text)
+    })
 }
 
 /// Checks a value against a schema without [`defect`].
@@ -87,9 +104,7 @@ fn at(place: &str, schema: &Value, value: &Value) -> Result<(), String> {
             },
             "const" => same(value, bound),
             "enum" => bound.as_array().is_some_and(|values| values.iter().any(|it| same(it, value))),
-            "pattern" => value
-                .as_str()
-                .is_none_or(|text| bound.as_str().is_some_and(|it| Regex::new(it).unwrap().is_match(text))),
+            "pattern" => value.as_str().is_none_or(|text| matches(bound.as_str().unwrap(), text)),
             "minimum" => compare(value, bound, |found, bound| found >= bound),
             "maximum" => compare(value, bound, |found, bound| found <= bound),
             "exclusiveMinimum" => compare(value, bound, |found, bound| found > bound),
@@ -105,6 +120,19 @@ fn at(place: &str, schema: &Value, value: &Value) -> Result<(), String> {
             }),
             "oneOf" => bound.as_array().unwrap().iter().filter(|it| at(place, it, value).is_ok()).count() == 1,
             "anyOf" => bound.as_array().unwrap().iter().any(|it| at(place, it, value).is_ok()),
+            "allOf" => {
+                for all in bound.as_array().unwrap() {
+                    at(place, all, value)?;
+                }
+                true
+            }
+            "not" => at(place, bound, value).is_err(),
+            "if" => {
+                if at(place, bound, value).is_ok() {
+                    at(place, keywords.get("then").unwrap_or(&Value::Bool(true)), value)?;
+                }
+                true
+            }
             "items" => {
                 for (index, item) in value.as_array().into_iter().flatten().enumerate() {
                     at(&format!("{place}/{index}"), bound, item)?;
@@ -185,6 +213,10 @@ mod tests {
             (json!({"required": ["a"]}), json!({"a": 1}), json!({"b": 1})),
             (json!({"oneOf": [{"required": ["a"]}, {"required": ["b"]}]}), json!({"a": 1}), json!({"a": 1, "b": 1})),
             (json!({"anyOf": [{"type": "string"}, {"type": "null"}]}), json!(null), json!(1)),
+            (json!({"allOf": [{"type": "string"}, {"pattern": "b"}]}), json!("ab"), json!("a")),
+            (json!({"not": {"enum": ["a"]}}), json!("b"), json!("a")),
+            (json!({"if": {"required": ["a"]}, "then": {"required": ["b"]}}), json!({"a": 1, "b": 1}), json!({"a": 1})),
+            (json!({"if": {"type": "string"}, "then": {"pattern": "b"}}), json!(1), json!("a")),
             (json!({"items": {"type": "string"}}), json!(["a"]), json!(["a", 1])),
             (json!({"properties": {"a": {"type": "null"}}}), json!({"a": null, "b": 1}), json!({"a": 1})),
             (
@@ -210,6 +242,8 @@ mod tests {
             (json!({"oneOf": []}), "oneOf: expected a list of schemas"),
             (json!({"minimun": 1}), "minimun: cannot be 1"),
             (json!({"pattern": "("}), "pattern: cannot be \"(\""),
+            (json!({"pattern": "(?i)a"}), "pattern: cannot be \"(?i)a\""),
+            (json!({"allOf": [{"then": {"not": {"type": "text"}}}]}), "allOf: then: not: type: cannot be \"text\""),
             (json!({"description": "See [`X`]."}), "description: cannot be \"See [`X`].\""),
             (json!({"minimum": 1, "default": 0}), "default: : `minimum` is broken by 0"),
         ];

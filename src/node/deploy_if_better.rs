@@ -15,7 +15,9 @@ use super::{
 use crate::artifact::{ArtifactType, Scalar};
 use crate::base::{Days, Digest, MICROS_PER_DAY, canonical_json};
 use crate::registry::gate::{Approval, GateDecision, GateInput, GateOutcome, GatePolicy, decide, policy_defect};
-use crate::registry::{ModelVersion, PromotionOutcome, PromotionRequest, RegistryClient, Standing, is_valid_name};
+use crate::registry::{
+    ModelVersion, NAME_PATTERN, PromotionOutcome, PromotionRequest, RegistryClient, Standing, is_valid_name,
+};
 
 /// Promotes a candidate when the gate says so, exactly once.
 pub struct DeployIfBetter;
@@ -53,9 +55,6 @@ pub struct DeployConfig {
     #[serde(default = "default_stale")]
     champion_stale_after: Days,
 }
-
-/// What [`is_valid_name`] takes.
-const NAME_PATTERN: &str = "^[A-Za-z0-9][A-Za-z0-9._-]*$";
 
 /// Takes out of the gate what [`Kind::check`] refuses because it is not built.
 fn what_is_built(policy: &mut Schema) {

@@ -464,8 +464,12 @@ impl<K: Kind> NodeKind for K {
             path: steps(error.path()),
             ..ConfigError::at("", error.inner().to_string())
         })?;
+        let filled = serde_json::to_value(&config).map_err(|error| ConfigError::at("", error.to_string()))?;
+        if let Some(path) = list_for_mapping(with, &filled) {
+            return Err(ConfigError { path, ..ConfigError::at("", "expected a mapping, found a list") });
+        }
         K::check(&config)?;
-        serde_json::to_value(&config).map_err(|error| ConfigError::at("", error.to_string()))
+        Ok(filled)
     }
 
     fn run(&self, with: &Value, context: &NodeContext) -> Result<NodeOutput, NodeError> {
@@ -492,6 +496,26 @@ impl<K: Kind> NodeKind for K {
 
     fn files(&self, with: &Value) -> NodeFiles {
         serde_json::from_value(with.clone()).map(|config| K::files(&config)).unwrap_or_default()
+    }
+}
+
+/// Where a list was read as a mapping: serde takes it for the values of the fields, in their order.
+fn list_for_mapping(written: &Value, read: &Value) -> Option<Vec<PathStep>> {
+    let below = |step: PathStep, written: &Value, read: &Value| {
+        let mut path = list_for_mapping(written, read)?;
+        path.insert(0, step);
+        Some(path)
+    };
+    match (written, read) {
+        (Value::Array(_), Value::Object(_)) => Some(Vec::new()),
+        (Value::Object(written), Value::Object(read)) => {
+            written.iter().find_map(|(key, field)| below(PathStep::Key(key.clone()), field, read.get(key)?))
+        }
+        (Value::Array(written), Value::Array(read)) => {
+            let mut pairs = written.iter().zip(read).enumerate();
+            pairs.find_map(|(at, (written, read))| below(PathStep::Index(at), written, read))
+        }
+        _ => None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{NodeKind, find_kind, shown_kinds};
+use super::{NodeKind, PathStep, find_kind, shown_kinds};
 use crate::base::conformance::{conforms, defect};
 use crate::pipeline::schema::with_references;
 
@@ -163,6 +163,24 @@ fn null_and_a_mapping_in_place_of_a_value_are_refused_where_the_schema_refuses_t
             assert_eq!(leaf.accepts(wrong.clone()).is_err(), by_schema, "{}: {wrong}", leaf.name());
         }
     }
+}
+
+#[test]
+fn a_list_in_place_of_a_mapping_is_refused_at_any_depth() {
+    let mut seen = 0;
+    for leaf in every_leaf() {
+        let (above, _) = leaf.place.rsplit_once('/').unwrap();
+        for list in [json!([]), json!([1]), json!(["word"])] {
+            let mut config = leaf.config.clone();
+            *config.pointer_mut(above).unwrap() = list;
+            assert!(leaf.kind.normalise(&config).is_err(), "{}: {config}", leaf.name());
+            seen += 1;
+        }
+    }
+    assert!(seen > 300);
+    let error = find_kind("accumulate").unwrap().normalise(&json!({"universe": {"window": []}})).unwrap_err();
+    assert_eq!(error.path, ["universe", "window"].map(|key| PathStep::Key(key.to_owned())));
+    assert_eq!(error.message, "expected a mapping, found a list");
 }
 
 #[test]

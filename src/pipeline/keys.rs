@@ -3,6 +3,9 @@
 /// A key and its meaning.
 pub(super) type Key = (&'static str, &'static str);
 
+/// One of a closed set of words: its name, what it stands for, and its meaning.
+pub(super) type Word<T> = (&'static str, T, &'static str);
+
 pub(super) const TOP: &[Key] = &[
     ("version", "Version of the language: 1."),
     ("name", "Name of the pipeline, shown in `runs`; runs of one name are compared with each other."),
@@ -40,12 +43,19 @@ pub(super) const INPUT: &[Key] = &[
 
 pub(super) const SOURCE: &[Key] = &[
     ("path", "A file, a folder, or `s3://bucket/prefix`."),
-    ("schema", "`ohlcv@1` for bars, `strategy@1` for a strategy, `file@1` for anything else."),
-    ("format", "Follows from the file's name: not needed."),
+    ("schema", "What is there: `ohlcv@1`, `strategy@1` or `file@1`."),
     ("registry", "A registered model."),
     ("alias", "Which of its versions; default `champion`."),
     ("part", "`model` or `strategy`; default `model`."),
     ("optional", "Whether the run goes on without it."),
+];
+
+pub(super) const PARAM: &[Key] = &[
+    ("type", "What it is."),
+    ("default", "Its value where a caller gives none."),
+    ("min", "The least value."),
+    ("max", "The greatest value."),
+    ("values", "The words that it can be."),
 ];
 
 pub(super) const SCHEDULE: &[Key] = &[

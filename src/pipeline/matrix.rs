@@ -194,7 +194,8 @@ impl<'a> Builder<'a> {
     /// The values of an axis: a list, a reference to a list, or a range.
     fn values(&mut self, axis: &Text, tree: &Located<Yaml>) -> Vec<Scalar> {
         if let Yaml::Map(fields) = &tree.value
-            && let Some((_, range)) = fields.iter().find(|(key, _)| key.value == "range")
+            && let [(key, range)] = fields.as_slice()
+            && key.value == "range"
         {
             return range_values(axis, range, self.scope).unwrap_or_else(|problem| {
                 self.problems.push(problem);
@@ -248,8 +249,14 @@ impl<'a> Builder<'a> {
                 self.problems.push(problem.suggest(&axis.value, known.iter().map(String::as_str)));
                 return None;
             }
-            let value = self.scope.fill(value, self.problems);
-            found.push((axis.clone(), serde_json::from_value(value).ok()?));
+            let filled = self.scope.fill(value, self.problems);
+            let Ok(scalar) = serde_json::from_value(filled) else {
+                let message = format!("axis `{}`: expected one value, found {}", axis.value, value.value.describe());
+                let problem = Problem::new("pipeline::matrix", value.span, message);
+                self.problems.push(problem.hint("write an entry for each value"));
+                return None;
+            };
+            found.push((axis.clone(), scalar));
         }
         Some(found)
     }

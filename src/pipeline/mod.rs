@@ -12,6 +12,7 @@ pub mod condition;
 mod file;
 mod keys;
 mod matrix;
+mod name;
 mod params;
 mod policy;
 mod reference;

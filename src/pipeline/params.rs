@@ -4,9 +4,10 @@ use std::fmt;
 
 use serde_json::Value;
 
+use super::keys::{self, Word};
 use super::yaml::Yaml;
 use crate::artifact::Scalar;
-use crate::base::{Days, Located, Problem, Timestamp};
+use crate::base::{Days, Located, Problem, Span, Timestamp};
 
 /// The type of a param.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,8 +40,17 @@ pub enum ParamType {
     Duration,
 }
 
-/// Names of the types, for messages.
-pub(super) const TYPE_NAMES: [&str; 8] = ["int", "float", "bool", "string", "enum", "list", "date", "duration"];
+/// The types by name: the keys that only some of them have, and what each is.
+pub(super) const TYPES: [Word<&[&str]>; 8] = [
+    ("int", &["min", "max"], "A whole number."),
+    ("float", &["min", "max"], "A number."),
+    ("bool", &[], "`true` or `false`."),
+    ("string", &[], "Text."),
+    ("enum", &["values"], "One of the words in `values`."),
+    ("list", &[], "A list of texts."),
+    ("date", &[], "A date, or a time in UTC."),
+    ("duration", &[], "A whole number of days, weeks or years, as `730d`, `52w` or `2y`."),
+];
 
 impl fmt::Display for ParamType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -96,6 +106,18 @@ impl ParamType {
             (Self::Date, Value::String(text)) => text.parse::<Timestamp>().is_ok(),
             (Self::Duration, Value::String(text)) => text.parse::<Days>().is_ok(),
             _ => false,
+        }
+    }
+
+    fn whole(value: &Yaml) -> Option<i64> {
+        if let Yaml::Int(number) = value { Some(*number) } else { None }
+    }
+
+    fn real(value: &Yaml) -> Option<f64> {
+        match value {
+            Yaml::Int(number) => Some(*number as f64),
+            Yaml::Float(number) => Some(*number).filter(|number| number.is_finite()),
+            _ => None,
         }
     }
 
@@ -158,17 +180,12 @@ pub(super) fn declare(name: &Located<String>, declaration: &Located<Yaml>) -> Re
             Problem::new("pipeline::bad_param", declaration.span, message).hint("write it as {type: int, default: 50}")
         );
     };
-    const KNOWN: [&str; 6] = ["type", "default", "min", "max", "values", "items"];
-    for (key, _) in fields {
-        if !KNOWN.contains(&key.value.as_str()) {
-            let message = format!("param `{}` has no key `{}`", name.value, key.value);
-            return Err(Problem::new("pipeline::unknown_key", key.span, message).suggest(&key.value, KNOWN));
-        }
-    }
-    let field = |wanted: &str| fields.iter().find(|(key, _)| key.value == wanted).map(|(_, value)| value);
-    let kind = param_type(name, &field)?;
-    let Some(default) = field("default") else {
-        return Err(Problem::new("pipeline::bad_param", name.span, format!("param `{}` has no default", name.value))
+    let declaration = Declaration { name, fields };
+    declaration.known_keys()?;
+    let kind = declaration.param_type()?;
+    let Some(default) = declaration.field("default") else {
+        return Err(declaration
+            .refuse(name.span, "has no default")
             .hint("add `default:`: a pipeline must run without arguments"));
     };
     let value = default.value.to_json();
@@ -181,42 +198,115 @@ pub(super) fn declare(name: &Located<String>, declaration: &Located<Yaml>) -> Re
         .hint("choose a default that the declaration allows, or declare another type or range"))
 }
 
-fn param_type<'a>(
-    name: &Located<String>,
-    field: &impl Fn(&str) -> Option<&'a Located<Yaml>>,
-) -> Result<ParamType, Problem> {
-    let Some(Located { value: Yaml::Text(kind), span }) = field("type") else {
-        return Err(Problem::new("pipeline::bad_param", name.span, format!("param `{}` has no type", name.value))
-            .hint(format!("add `type:`, one of {}", TYPE_NAMES.join(", "))));
-    };
-    let bound = |wanted: &str| field(wanted).map(|value| value.value.to_json());
-    let (min, max) = (bound("min"), bound("max"));
-    Ok(match kind.as_str() {
-        "int" => {
-            ParamType::Int { min: min.as_ref().and_then(Value::as_i64), max: max.as_ref().and_then(Value::as_i64) }
+/// A declaration as written.
+struct Declaration<'a> {
+    name: &'a Located<String>,
+    fields: &'a [(Located<String>, Located<Yaml>)],
+}
+
+impl<'a> Declaration<'a> {
+    fn field(&self, wanted: &str) -> Option<&'a Located<Yaml>> {
+        self.fields.iter().find(|(key, _)| key.value == wanted).map(|(_, value)| value)
+    }
+
+    /// Says what is wrong with the param, after its name.
+    fn refuse(&self, span: Span, what: impl fmt::Display) -> Problem {
+        Problem::new("pipeline::bad_param", span, format!("param `{}` {what}", self.name.value))
+    }
+
+    fn known_keys(&self) -> Result<(), Problem> {
+        let known = keys::names(keys::PARAM);
+        match self.fields.iter().find(|(key, _)| !known.clone().any(|name| name == key.value)) {
+            None => Ok(()),
+            Some((key, _)) => {
+                let message = format!("param `{}` has no key `{}`", self.name.value, key.value);
+                Err(Problem::new("pipeline::unknown_key", key.span, message).suggest(&key.value, known))
+            }
         }
-        "float" => {
-            ParamType::Float { min: min.as_ref().and_then(Value::as_f64), max: max.as_ref().and_then(Value::as_f64) }
+    }
+
+    fn param_type(&self) -> Result<ParamType, Problem> {
+        let names = TYPES.map(|(name, ..)| name);
+        let Some(Located { value: Yaml::Text(kind), span }) = self.field("type") else {
+            let problem = self.refuse(self.name.span, "has no type");
+            return Err(problem.hint(format!("add `type:`, one of {}", names.join(", "))));
+        };
+        let Some((_, own, _)) = TYPES.iter().find(|(name, ..)| name == kind) else {
+            return Err(self.refuse(*span, format!("has the unknown type `{kind}`")).suggest(kind, names));
+        };
+        self.only_own_keys(kind, own)?;
+        match kind.as_str() {
+            "int" => self.range(ParamType::whole, "a whole number").map(|(min, max)| ParamType::Int { min, max }),
+            "float" => self.range(ParamType::real, "a number").map(|(min, max)| ParamType::Float { min, max }),
+            "bool" => Ok(ParamType::Bool),
+            "enum" => self.words(*span).map(ParamType::Enum),
+            "list" => Ok(ParamType::List),
+            "date" => Ok(ParamType::Date),
+            "duration" => Ok(ParamType::Duration),
+            _ => Ok(ParamType::String),
         }
-        "bool" => ParamType::Bool,
-        "string" => ParamType::String,
-        "list" => ParamType::List,
-        "date" => ParamType::Date,
-        "duration" => ParamType::Duration,
-        "enum" => {
-            let Some(Located { value: Yaml::List(items), .. }) = field("values") else {
-                let message = format!("param `{}`: an enum needs `values`", name.value);
-                return Err(Problem::new("pipeline::bad_param", *span, message).hint("add `values: [a, b]`"));
-            };
-            let words = items.iter().filter_map(|item| match &item.value {
-                Yaml::Text(word) => Some(word.clone()),
-                _ => None,
-            });
-            ParamType::Enum(words.collect())
+    }
+
+    /// A key that says nothing about a type is most likely meant for another one.
+    fn only_own_keys(&self, kind: &str, own: &[&str]) -> Result<(), Problem> {
+        let shared = ["type", "default"];
+        let foreign = |key: &str| !shared.contains(&key) && !own.contains(&key);
+        let Some((key, _)) = self.fields.iter().find(|(key, _)| foreign(&key.value)) else { return Ok(()) };
+        let owners = TYPES.iter().filter(|(_, keys, _)| keys.contains(&key.value.as_str()));
+        let owners: Vec<String> = owners.map(|(name, ..)| format!("`{name}`")).collect();
+        let what = format!("is of type `{kind}`, and `{}` belongs to {}", key.value, owners.join(" and "));
+        Err(self.refuse(key.span, what).hint("remove it, or declare another type"))
+    }
+
+    fn range<T: PartialOrd + fmt::Display + Copy>(
+        &self,
+        read: fn(&Yaml) -> Option<T>,
+        expected: &str,
+    ) -> Result<(Option<T>, Option<T>), Problem> {
+        let end = |wanted: &str| match self.field(wanted) {
+            None => Ok(None),
+            Some(tree) => read(&tree.value).map(Some).ok_or_else(|| {
+                let found = tree.value.describe();
+                let message = format!("param `{}`: `{wanted}`: expected {expected}, found {found}", self.name.value);
+                Problem::new("pipeline::bad_param", tree.span, message).hint(format!("write {expected}, or remove it"))
+            }),
+        };
+        match (end("min")?, end("max")?) {
+            (Some(min), Some(max)) if min > max => {
+                let span = self.field("max").map_or(self.name.span, |tree| tree.span);
+                let what = format!("can have no value: its least is {min}, its greatest {max}");
+                Err(self.refuse(span, what).hint("exchange `min` and `max`"))
+            }
+            ends => Ok(ends),
         }
-        other => {
-            let message = format!("param `{}` has the unknown type `{other}`", name.value);
-            return Err(Problem::new("pipeline::bad_param", *span, message).suggest(other, TYPE_NAMES));
+    }
+
+    fn words(&self, span: Span) -> Result<Vec<String>, Problem> {
+        let hint = "write `values: [a, b]`";
+        let Some(tree) = self.field("values") else {
+            return Err(self.refuse(span, "is an enum and needs `values`").hint(hint));
+        };
+        let items = match &tree.value {
+            Yaml::List(items) if !items.is_empty() => items,
+            other => {
+                let found = if matches!(other, Yaml::List(_)) { "none".to_owned() } else { other.describe() };
+                let what = format!("is an enum: expected a list of words, found {found}");
+                return Err(self.refuse(tree.span, what).hint(hint));
+            }
+        };
+        let mut words: Vec<String> = Vec::new();
+        for item in items {
+            match &item.value {
+                Yaml::Text(word) if words.contains(word) => {
+                    return Err(self.refuse(item.span, format!("has the word `{word}` twice")).hint("remove one"));
+                }
+                Yaml::Text(word) => words.push(word.clone()),
+                other => {
+                    let what = format!("is an enum: expected a word, found {}", other.describe());
+                    return Err(self.refuse(item.span, what).hint("put it in quotes to make it a word"));
+                }
+            }
         }
-    })
+        Ok(words)
+    }
 }

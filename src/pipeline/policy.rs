@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Condition;
+use super::keys::Word;
 
 /// Whether a node may use results of earlier runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,8 +18,11 @@ pub enum CacheMode {
 }
 
 /// The words of `cache`.
-pub(super) const CACHE_MODES: [(&str, CacheMode); 3] =
-    [("default", CacheMode::Default), ("refresh", CacheMode::Refresh), ("off", CacheMode::Off)];
+pub(super) const CACHE_MODES: [Word<CacheMode>; 3] = [
+    ("default", CacheMode::Default, "A stored result is reused; a new one is stored."),
+    ("refresh", CacheMode::Refresh, "It runs, and its result replaces the stored one."),
+    ("off", CacheMode::Off, "It runs, and its result is stored for this run only."),
+];
 
 /// Why an attempt failed, as far as another attempt may help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,11 +38,11 @@ pub enum FailureClass {
 }
 
 /// The words of `retry_on`.
-pub(super) const FAILURE_CLASSES: [(&str, FailureClass); 4] = [
-    ("io", FailureClass::Io),
-    ("timeout", FailureClass::Timeout),
-    ("exit", FailureClass::Exit),
-    ("other", FailureClass::Other),
+pub(super) const FAILURE_CLASSES: [Word<FailureClass>; 4] = [
+    ("io", FailureClass::Io, "The disk, the bucket or the network."),
+    ("timeout", FailureClass::Timeout, "The attempt took longer than `timeout`."),
+    ("exit", FailureClass::Exit, "A command ended with an exit code other than 0."),
+    ("other", FailureClass::Other, "Anything else: the same inputs would most likely fail again."),
 ];
 
 /// When a failed node is tried again.
@@ -104,6 +108,16 @@ pub enum OnConflict {
     /// This run is refused.
     Fail,
 }
+
+/// The words of `on_conflict`, given how long `wait` waits.
+pub(super) const ON_CONFLICT: [Word<fn(Duration) -> OnConflict>; 3] = [
+    ("skip", |_| OnConflict::Skip, "The run does nothing and ends well."),
+    ("wait", OnConflict::Wait, "The run waits up to `wait_timeout`."),
+    ("fail", |_| OnConflict::Fail, "The run ends with exit code 75."),
+];
+
+/// How long `wait` waits where the file does not say.
+pub(super) const WAIT_TIMEOUT: Duration = Duration::from_secs(3600);
 
 /// Which runs must not run at the same time.
 #[derive(Clone, Debug, PartialEq)]

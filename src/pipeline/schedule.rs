@@ -25,6 +25,11 @@ impl Schedule {
     /// # Errors
     /// What is wrong with them.
     pub(super) fn check_cron(cron: &str) -> Result<(), String> {
+        // croner also reads seconds, years and `@weekly`, which cron, systemd and GitHub do not share
+        let fields = cron.split_whitespace().count();
+        if fields != 5 {
+            return Err(format!("it has {fields}"));
+        }
         croner::Cron::from_str(cron).map(drop).map_err(|error| error.to_string())
     }
 

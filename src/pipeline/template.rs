@@ -67,9 +67,10 @@ impl Scope<'_> {
             match self.resolve(&rest[at + 2..at + end], span)? {
                 Value::String(value) => filled.push_str(&value),
                 value @ (Value::Number(_) | Value::Bool(_)) => filled.push_str(&value.to_string()),
-                _ => {
+                other => {
+                    let what = if other.is_null() { "nothing" } else { "a list" };
                     let name = &rest[at..=at + end];
-                    let message = format!("`{name}` is a list and cannot stand inside a text");
+                    let message = format!("`{name}` is {what} and cannot stand inside a text");
                     return Err(Problem::new("pipeline::reference", span, message).hint("make it the whole value"));
                 }
             }

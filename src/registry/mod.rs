@@ -14,6 +14,6 @@ mod log;
 
 pub use client::{PromotionOutcome, PromotionRequest, RegistryClient};
 pub use log::{
-    Champion, Entry, EntryAction, History, ModelVersion, Registry, RegistryError, RollbackTo, Stamp, Standing,
-    is_valid_name,
+    Champion, Entry, EntryAction, History, ModelVersion, NAME_PATTERN, Registry, RegistryError, RollbackTo, Stamp,
+    Standing, is_valid_name,
 };

@@ -159,6 +159,43 @@ fn a_default_that_its_declaration_forbids() {
 }
 
 #[test]
+fn declarations_of_params_that_say_what_cannot_be() {
+    let text = spoilt("min: 1, max: 500", "min: 500, max: 1").replace(
+        "  retrain: {type: enum, values: [auto, always, never], default: auto}\n",
+        "  retrain: {type: enum, values: [auto, always, never], default: auto, min: 1}\n  \
+         least: {type: float, default: 1, min: low}\n  \
+         switch: {type: enum, values: [\"on\", true], default: \"on\"}\n  \
+         twice: {type: enum, values: [a, b, a], default: a}\n  \
+         nothing: {type: enum, values: [], default: a}\n",
+    );
+    insta::assert_snapshot!(refusal(&text, &[]));
+}
+
+#[test]
+fn keys_and_values_that_would_mean_nothing() {
+    let text = spoilt("\nnodes:", "  champion: {registry: quality, schema: strategy@1}\n\nnodes:").replace(
+        "as_of: 2018-09-28\n",
+        "as_of: 2018-09-28\nschedule: {cron: \"0 0 0 * * 0\"}\nnotify: [{command: []}]\n",
+    );
+    insta::assert_snapshot!(refusal(&text, &[]));
+}
+
+#[test]
+fn a_list_in_place_of_settings() {
+    let with = "    with:\n      model: {kind: random-forest, trees: \"${params.trees}\"}\n      calibration: platt\n";
+    insta::assert_snapshot!(refusal(&spoilt(with, "    with: {validation: [rolling, 504]}\n"), &[]));
+}
+
+#[test]
+fn values_of_a_matrix_that_cannot_be_used() {
+    let several = "matrix: {axes: {name: [a, b]}, exclude: [{name: [a, b]}]}";
+    let text = spoilt("    kind: train\n", &format!("    kind: train\n    {several}\n"));
+    let beside = "matrix: {axes: {seed: {range: {from: 1, to: 3}, too: 4}}}";
+    let text = text.replace("    kind: accumulate\n", &format!("    kind: accumulate\n    {beside}\n"));
+    insta::assert_snapshot!(refusal(&text, &[]));
+}
+
+#[test]
 fn a_value_that_a_param_does_not_allow() {
     insta::assert_snapshot!(refusal(SOUND, &["--set", "trees=0"]));
 }

@@ -13,7 +13,7 @@ use std::path::{Component, Path};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     Behaviour, ConfigError, Declared, Descriptor, Executor, Kind, NodeContext, NodeError, NodeFiles, NodeOutput,
@@ -36,7 +36,20 @@ pub struct OutputFile {
     #[schemars(schema_with = "type_schema")]
     kind: ArtifactType,
     /// The file or folder that the command writes, relative to its working folder.
+    #[schemars(extend("not" = outside()))]
     path: String,
+}
+
+/// Paths that lead out of the working folder, or nowhere.
+fn outside() -> Value {
+    json!({"pattern": r"^$|^/|(^|/)\.\.(/|$)"})
+}
+
+/// Keeps the paths of a list in the working folder.
+fn paths_inside(files: &mut Schema) {
+    if let Some(items) = files.get_mut("items").and_then(Value::as_object_mut) {
+        items.insert("not".to_owned(), outside());
+    }
 }
 
 fn type_schema(_: &mut SchemaGenerator) -> Schema {
@@ -106,10 +119,12 @@ impl JsonSchema for DeclaredValue {
 pub struct CommandConfig {
     /// The program and its arguments. A name without `/` is looked up on the `PATH` of the caller; a path is relative to
     /// the folder the pipeline is called from. There is no shell: no wildcards, pipes or variables.
+    #[schemars(length(min = 1))]
     argv: Vec<String>,
     /// Files of the project that the program reads (its script, its settings): they are part of the fingerprint and are
     /// copied into the working folder under the same paths.
     #[serde(default)]
+    #[schemars(transform = paths_inside)]
     files: Vec<String>,
     /// Environment variables and their values.
     #[serde(default)]

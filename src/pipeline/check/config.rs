@@ -81,6 +81,7 @@ fn type_hint(message: &str) -> Option<String> {
             Some("write a number without quotes, or a reference like `${params.NAME}`".to_owned())
         }
         ("text", _, Some(number)) => Some(format!("quote it: \"{number}\"")),
+        ("a mapping", None, None) if found == "a list" => Some("write it as {name: value}".to_owned()),
         ("a list", Some(text), _) => Some(format!("write it as a list: [{text}]")),
         _ => None,
     }

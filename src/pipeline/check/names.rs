@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::file::{PathSchema, PipelineFile, SourceFile};
-use super::super::{RegistryPart, Text};
+use super::super::{RegistryPart, Text, name};
 use crate::artifact::ArtifactType;
 use crate::base::{Problem, nearest};
 use crate::node::{NodeKind, ValueType, find_kind, shown_kinds};
@@ -66,13 +66,12 @@ fn source_type(source: &SourceFile) -> ArtifactType {
 }
 
 fn check_id(id: &Text, problems: &mut Vec<Problem>) {
-    const RESERVED: [&str; 5] = ["params", "run", "sources", "matrix", "env"];
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
-    let starts_well = id.value.starts_with(|c: char| c.is_ascii_alphabetic());
-    if RESERVED.contains(&id.value.as_str()) || !starts_well || !id.value.chars().all(plain) {
+    if !name::is_node(&id.value) {
         let message = format!("`{}` cannot be the name of a node", id.value);
-        let hint =
-            format!("use letters, digits, `_` and `-`, starting with a letter, and none of {}", RESERVED.join(", "));
+        let hint = format!(
+            "use letters, digits, `_` and `-`, starting with a letter, and none of {}",
+            name::RESERVED.join(", ")
+        );
         problems.push(Problem::new("pipeline::bad_name", id.span, message).hint(hint));
     }
 }
@@ -94,8 +93,7 @@ fn check_policies(file: &PipelineFile, problems: &mut Vec<Problem>) {
     }
     let axes = file.nodes.iter().filter_map(|node| node.matrix.as_ref()).flat_map(|matrix| &matrix.axes);
     for (axis, _) in axes {
-        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
-        if axis.value.is_empty() || !axis.value.chars().all(plain) {
+        if !name::is_plain(&axis.value) {
             let message = format!("`{}` cannot be the name of an axis", axis.value);
             problems
                 .push(Problem::new("pipeline::bad_name", axis.span, message).hint("use letters, digits, `_` and `-`"));

@@ -7,7 +7,7 @@ use super::super::matrix::Coordinates;
 use super::super::params::Param;
 use super::super::reference::{Instances, NodeReference, Which};
 use super::super::template::Scope;
-use super::super::{Edge, Feed, LoadOptions, Node, Origin, Policy, Text};
+use super::super::{Edge, Feed, LoadOptions, Node, Origin, Policy, Text, name, yaml::Yaml};
 use super::child::child;
 use super::config::config_problem;
 use super::names::{Face, Names};
@@ -127,6 +127,13 @@ impl Checker<'_> {
                         .label("unknown input")
                         .suggest(&input.port.value, about.inputs.iter().map(|port| port.name)),
                 );
+            }
+        }
+        for input in node.inputs.iter().filter(|input| !name::is_plain(&input.port.value)) {
+            if about.behaviour.open_inputs {
+                let message = format!("`{}` cannot be the name of an input", input.port.value);
+                let problem = Problem::new("pipeline::bad_name", input.port.span, message);
+                problems.push(problem.hint("use letters, digits, `_` and `-`"));
             }
         }
         for port in about.inputs.iter().filter(|port| port.required) {
@@ -290,7 +297,8 @@ impl Checker<'_> {
             }
             match scope.fill(path, problems) {
                 serde_json::Value::String(path) => drop(paths.insert(port.value.clone(), path)),
-                serde_json::Value::Null => {}
+                // the problem is told already
+                serde_json::Value::Null if path.value != Yaml::Null => {}
                 _ => {
                     let message = format!("`publish.{}`: expected a path, found {}", port.value, path.value.describe());
                     problems.push(Problem::new("pipeline::type", path.span, message));

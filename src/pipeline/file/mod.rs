@@ -11,7 +11,7 @@ use super::yaml::Yaml;
 use super::{Concurrency, RegistryPart, Schedule, Text, keys};
 use crate::base::{Located, Problem, Span, Timestamp};
 use reader::Reader;
-pub(super) use source::PathSchema;
+pub(super) use source::{PARTS, PATH_SCHEMAS, PathSchema};
 
 /// A file as written.
 #[derive(Debug)]

@@ -1,16 +1,11 @@
 //! `retry`, `timeout`, `cache`, `pool`, `defaults`, `pools`, `concurrency`, `schedule` and `notify`.
 
-use std::time::Duration;
-
 use super::reader::{Fields, Reader};
 use super::{NotifyFile, PolicyFile, TargetFile};
 use crate::base::{Located, Problem};
-use crate::pipeline::policy::{CACHE_MODES, FAILURE_CLASSES, OnConflict, Retry};
+use crate::pipeline::policy::{CACHE_MODES, FAILURE_CLASSES, ON_CONFLICT, OnConflict, Retry, WAIT_TIMEOUT};
 use crate::pipeline::yaml::Yaml;
 use crate::pipeline::{Concurrency, Schedule, Text, keys};
-
-/// How long a run waits for its group where the file does not say.
-const WAIT_TIMEOUT: Duration = Duration::from_secs(3600);
 
 impl Reader<'_> {
     /// The policy keys of a node, or of `defaults`.
@@ -46,7 +41,9 @@ impl Reader<'_> {
     }
 
     fn attempts(&mut self, tree: &Located<Yaml>) -> Option<u32> {
-        self.count(tree, "max_attempts").and_then(|count| u32::try_from(count).ok())
+        let count = self.count(tree, "max_attempts")?;
+        // nobody waits for more
+        Some(u32::try_from(count).unwrap_or(u32::MAX))
     }
 
     fn backoff(&mut self, tree: &Located<Yaml>, retry: &mut Retry) {
@@ -61,7 +58,7 @@ impl Reader<'_> {
         match fields.get("factor").map(|factor| (&factor.value, factor)) {
             None => {}
             Some((Yaml::Int(factor), _)) if *factor >= 1 => retry.factor = *factor as f64,
-            Some((Yaml::Float(factor), _)) if *factor >= 1.0 => retry.factor = *factor,
+            Some((Yaml::Float(factor), _)) if *factor >= 1.0 && factor.is_finite() => retry.factor = *factor,
             Some((_, tree)) => self.expected("factor", "a number of at least 1", tree),
         }
     }
@@ -76,9 +73,9 @@ impl Reader<'_> {
         let group = fields.get("group").and_then(|group| self.text(group, "group"));
         let timeout = fields.get("wait_timeout");
         let wait = timeout.and_then(|timeout| self.duration(timeout, "wait_timeout")).unwrap_or(WAIT_TIMEOUT);
-        let words = [("skip", OnConflict::Skip), ("wait", OnConflict::Wait(wait)), ("fail", OnConflict::Fail)];
         let conflict = fields.get("on_conflict");
-        let on_conflict = conflict.and_then(|word| self.word(word, "on_conflict", &words)).unwrap_or(OnConflict::Fail);
+        let on_conflict = conflict.and_then(|word| self.word(word, "on_conflict", &ON_CONFLICT));
+        let on_conflict = on_conflict.map_or(OnConflict::Fail, |conflict| conflict(wait));
         if let Some(timeout) = timeout
             && !matches!(on_conflict, OnConflict::Wait(_))
         {
@@ -115,17 +112,30 @@ impl Reader<'_> {
         let cron = self.text(cron, "cron")?;
         if let Err(error) = Schedule::check_cron(&cron.value) {
             let message = format!("`cron`: expected five fields like `0 0 * * 0`, found `{}`: {error}", cron.value);
-            self.report(Problem::new("pipeline::type", cron.span, message));
+            let hint = "write minute, hour, day of month, month and day of week";
+            self.report(Problem::new("pipeline::type", cron.span, message).hint(hint));
             return None;
         }
         Some(Schedule { cron: cron.value, timezone, max_lateness })
+    }
+
+    /// A program and its arguments.
+    fn program(&mut self, tree: &Located<Yaml>) -> Option<Vec<Text>> {
+        let argv = self.texts(Some(tree), "command");
+        if matches!(&tree.value, Yaml::List(items) if items.is_empty()) {
+            let message = "`command`: expected a program and its arguments, found an empty list";
+            let problem = Problem::new("pipeline::type", tree.span, message);
+            self.report(problem.hint("write `command: [mail, -s, done, me@example.org]`"));
+            return None;
+        }
+        Some(argv)
     }
 
     pub(super) fn notify(&mut self, tree: &Located<Yaml>) -> Option<NotifyFile> {
         let fields = self.mapping(tree, "an entry of `notify`", keys::NOTIFY);
         let target = match (fields.get("webhook"), fields.get("command")) {
             (Some(url), None) => TargetFile::Webhook(self.text(url, "webhook")?),
-            (None, Some(argv)) => TargetFile::Command(self.texts(Some(argv), "command")),
+            (None, Some(argv)) => TargetFile::Command(self.program(argv)?),
             _ => {
                 let message = "an entry of `notify` has either `webhook` or `command`";
                 self.report(

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::base::{Located, Problem};
 use crate::pipeline::Text;
-use crate::pipeline::keys::{Key, names};
+use crate::pipeline::keys::{Key, Word, names};
 use crate::pipeline::yaml::Yaml;
 
 /// The fields of a mapping, for picking by name.
@@ -127,11 +127,11 @@ impl Reader<'_> {
     }
 
     /// One word of a closed set.
-    pub(super) fn word<T: Copy>(&mut self, tree: &Located<Yaml>, what: &str, known: &[(&str, T)]) -> Option<T> {
+    pub(super) fn word<T: Copy>(&mut self, tree: &Located<Yaml>, what: &str, known: &[Word<T>]) -> Option<T> {
         let text = self.text(tree, what)?;
-        let found = known.iter().find(|(word, _)| *word == text.value).map(|(_, value)| *value);
+        let found = known.iter().find(|(word, ..)| *word == text.value).map(|(_, value, _)| *value);
         if found.is_none() {
-            let words: Vec<&str> = known.iter().map(|(word, _)| *word).collect();
+            let words: Vec<&str> = known.iter().map(|(word, ..)| *word).collect();
             let message = format!("`{what}`: expected one of {}, found `{}`", words.join(", "), text.value);
             self.report(Problem::new("pipeline::type", text.span, message).suggest(&text.value, words));
         }

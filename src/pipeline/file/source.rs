@@ -3,8 +3,9 @@
 use super::SourceFile;
 use super::reader::{Fields, Reader};
 use crate::base::{Located, Problem};
+use crate::pipeline::keys::{self, Word};
 use crate::pipeline::yaml::Yaml;
-use crate::pipeline::{RegistryPart, Text, keys};
+use crate::pipeline::{RegistryPart, Text};
 use crate::registry::is_valid_name;
 
 /// What a path may hold, by `schema`.
@@ -15,15 +16,25 @@ pub(in crate::pipeline) enum PathSchema {
     File,
 }
 
-const SCHEMAS: [(&str, PathSchema); 3] =
-    [("ohlcv@1", PathSchema::Bars), ("strategy@1", PathSchema::Strategy), ("file@1", PathSchema::File)];
+/// The words of `schema`.
+pub(in crate::pipeline) const PATH_SCHEMAS: [Word<PathSchema>; 3] = [
+    ("ohlcv@1", PathSchema::Bars, "Bars, as Parquet or CSV: a file, or all of those in a folder."),
+    ("strategy@1", PathSchema::Strategy, "A strategy file."),
+    ("file@1", PathSchema::File, "Anything else, for `command`: a file or a folder."),
+];
+
+/// The words of `part`.
+pub(in crate::pipeline) const PARTS: [Word<RegistryPart>; 2] = [
+    ("model", RegistryPart::Model, "The model."),
+    ("strategy", RegistryPart::Strategy, "The strategy whose signals it scores."),
+];
 
 impl Reader<'_> {
     pub(super) fn source(&mut self, name: &Text, tree: &Located<Yaml>) -> Option<SourceFile> {
         let what = format!("source `{}`", name.value);
         let fields = self.mapping(tree, &what, keys::SOURCE);
         if let Some(model) = fields.get("registry") {
-            return self.registry_source(&fields, model);
+            return self.registry_source(&what, &fields, model);
         }
         let Some(path) = fields.get("path") else {
             self.report(
@@ -38,12 +49,6 @@ impl Reader<'_> {
                 self.report(Problem::new("pipeline::source", field.span, message).hint("remove it"));
             }
         }
-        if let Some(format) = fields.get("format") {
-            self.report(
-                Problem::new("pipeline::source", format.span, "the format follows from the file's name")
-                    .hint("remove `format`; files end in .parquet, .csv or .yaml"),
-            );
-        }
         let path = self.text(path, "path")?;
         let Some(schema) = fields.get("schema") else {
             self.report(
@@ -52,26 +57,21 @@ impl Reader<'_> {
             );
             return None;
         };
-        let text = self.text(schema, "schema")?;
-        let Some((_, schema)) = SCHEMAS.iter().find(|(known, _)| *known == text.value) else {
-            let message = format!("{what} has the unknown schema `{}`", text.value);
-            let known = SCHEMAS.iter().map(|(known, _)| *known);
-            self.report(Problem::new("pipeline::source", text.span, message).suggest(&text.value, known));
-            return None;
-        };
-        Some(SourceFile::Path { path, schema: *schema })
+        Some(SourceFile::Path { path, schema: self.word(schema, "schema", &PATH_SCHEMAS)? })
     }
 
-    fn registry_source(&mut self, fields: &Fields<'_>, model: &Located<Yaml>) -> Option<SourceFile> {
+    fn registry_source(&mut self, what: &str, fields: &Fields<'_>, model: &Located<Yaml>) -> Option<SourceFile> {
+        if let Some(schema) = fields.get("schema") {
+            let message = format!("{what}: `schema` belongs to a path, not to a source from the registry");
+            self.report(Problem::new("pipeline::source", schema.span, message).hint("remove it"));
+        }
         let alias = match fields.get("alias") {
             Some(alias) => self.text(alias, "alias")?,
             None => Located::new("champion".to_owned(), model.span),
         };
         let part = match fields.get("part") {
             None => RegistryPart::Model,
-            Some(part) => {
-                self.word(part, "part", &[("model", RegistryPart::Model), ("strategy", RegistryPart::Strategy)])?
-            }
+            Some(part) => self.word(part, "part", &PARTS)?,
         };
         let path = match fields.get("path") {
             Some(path) if part == RegistryPart::Model => {

@@ -1,14 +1,8 @@
-//! JSON Schema of pipeline files: what an editor needs to complete and check them.
-//!
-//! A kind's settings have a schema of their own ([`settings_schema`](crate::node::NodeKind::settings_schema)). In a
-//! pipeline file every value of a `with` may also be a reference, which [`with_references`] says.
-//!
-//! Not guaranteed: that a reference names something, and that what it names has the right type. Only `validate` knows.
+//! Settings of a kind as they stand in a pipeline file: every value may also be a reference.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-/// What a text holds that refers to a param or to the run.
-const REFERENCE: &str = r"\$\{";
+use super::shape::reference;
 
 /// Lets every value below a schema's own also be a text that holds a reference.
 ///
@@ -43,8 +37,7 @@ fn allow(schema: &mut Value) {
     let Some(keywords) = schema.as_object_mut().filter(|keywords| !takes_any_text(keywords)) else { return };
     let mut either: Map<String, Value> =
         ["title", "description", "default"].iter().filter_map(|&said| keywords.remove_entry(said)).collect();
-    let reference = json!({"description": "A reference.", "type": "string", "pattern": REFERENCE});
-    either.insert("anyOf".to_owned(), json!([schema.take(), reference]));
+    either.insert("anyOf".to_owned(), Value::Array(vec![schema.take(), reference()]));
     *schema = Value::Object(either);
 }
 
@@ -59,6 +52,9 @@ fn takes_any_text(keywords: &Map<String, Value>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
+    use super::super::pattern::REFERENCE;
     use super::*;
     use crate::base::conformance::{conforms, defect};
     use crate::node::find_kind;
