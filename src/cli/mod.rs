@@ -26,11 +26,8 @@ mod progress;
 mod registry;
 mod render;
 mod run;
-<<<<<<< HEAD
-mod status;
-=======
 mod schema;
->>>>>>> 7765666 (cli: schema prints the JSON Schemas of pipeline and strategy files; shipped files name theirs; documents are held against the program)
+mod status;
 mod validate;
 mod verdict;
 
