@@ -148,6 +148,16 @@ async fn a_pinned_tree_keeps_its_files_and_a_pinned_fingerprint_its_outputs() {
 }
 
 #[tokio::test]
+async fn an_action_stays_while_all_that_it_made_stays() {
+    let store = in_memory().await;
+    let action = work(&store, "a").await;
+    add_pin(&store, PinTarget::Digest(action.outputs["report"].sha256), "", Timestamp::from_micros(0)).await.unwrap();
+    sweep(&store, Duration::ZERO).await;
+    assert_eq!(removed(&sweep(&store, Duration::ZERO).await), []);
+    assert_eq!(store.find_action(action.fingerprint).await.unwrap(), Some(action));
+}
+
+#[tokio::test]
 async fn a_damaged_pin_stops_the_collection() {
     let store = in_memory().await;
     work(&store, "a").await;
@@ -161,10 +171,9 @@ async fn a_damaged_pin_stops_the_collection() {
 /// Runs that reuse or make one of a few results, without a record of it, while one collection after the other removes all
 /// that nothing refers to. Only their lock is between them and a hole.
 async fn runs_beside_collections(store: Store) {
-    const RUNS: usize = 40;
-    let done = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    const RUNS: usize = 8;
     let lanes = (0..3).map(|lane| {
-        let (store, done) = (store.clone(), Arc::clone(&done));
+        let store = store.clone();
         tokio::spawn(async move {
             for round in 0..RUNS {
                 let lock =
@@ -174,18 +183,18 @@ async fn runs_beside_collections(store: Store) {
                     Some(found) => found,
                     None => work(&store, &word).await,
                 };
+                // longer than two collections take: long enough to become a candidate and to go
                 for _ in 0..4 {
-                    tokio::task::yield_now().await;
+                    tokio::time::sleep(Duration::from_millis(4)).await;
                     assert!(store.get(&made.outputs["report"]).await.is_ok(), "a run lost what it had found");
                 }
                 lock.release().await.unwrap();
             }
-            done.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
         })
     });
     let lanes: Vec<_> = lanes.collect();
     let mut gone = 0;
-    while done.load(std::sync::atomic::Ordering::SeqCst) < lanes.len() {
+    while lanes.iter().any(|lane| !lane.is_finished()) {
         gone += removed(&sweep(&store, Duration::ZERO).await).len();
         tokio::task::yield_now().await;
     }
