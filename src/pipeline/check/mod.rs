@@ -39,8 +39,9 @@ pub fn load(text: &str, options: &LoadOptions) -> Result<Pipeline, Vec<Problem>>
     let checker = Checker { text, file: &file, names: &names, params: &params, instances: &instances, scope, options };
     let sources = checked_sources(&file, &scope, &mut problems);
     let checked: Vec<Node> = file.nodes.iter().flat_map(|node| checker.node(node, &mut problems)).collect();
-    let notify = file.notify.iter().filter_map(|entry| checker.notify(entry, &mut problems)).collect();
-    clashes(&checked, &mut problems);
+    let notify = file.notify.iter().enumerate();
+    let notify = notify.filter_map(|(index, entry)| checker.notify(index, entry, &mut problems)).collect();
+    clashes(&file, &checked, &mut problems);
     stage(&mut problems)?;
 
     let order = order::order_of(&checked).map_err(|problem| vec![problem])?;
@@ -170,7 +171,7 @@ fn clashes(nodes: &[Node], problems: &mut Vec<Problem>) {
 }
 
 impl Checker<'_> {
-    fn notify(&self, entry: &NotifyFile, problems: &mut Vec<Problem>) -> Option<Notify> {
+    fn notify(&self, index: usize, entry: &NotifyFile, problems: &mut Vec<Problem>) -> Option<Notify> {
         let when = entry.when.as_ref().map(|when| self.run_condition(when, problems));
         // without an environment the entry is only looked at
         let present = |variable: &str| Some(format!("${{env.{variable}}}"));
@@ -194,8 +195,8 @@ impl Checker<'_> {
             return None;
         }
         match when {
-            None => Some(Notify { when: None, target }),
-            Some(when) => Some(Notify { when: Some(when?), target }),
+            None => Some(Notify { index, when: None, target }),
+            Some(when) => Some(Notify { index, when: Some(when?), target }),
         }
     }
 }
