@@ -48,8 +48,8 @@ pub(super) struct RunArgs {
     pipeline: PipelineArgs,
     #[command(flatten)]
     execution: ExecutionArgs,
-    /// Run these nodes although their results are in the store, and store the new ones: names, or `all`.
-    #[arg(long, value_name = "NODE", value_delimiter = ',')]
+    /// Run these nodes although their results are in the store, and store the new ones: names with commas, or `all`.
+    #[arg(long, value_name = "NODES")]
     refresh: Vec<String>,
     /// End with exit code 3 when a node decides one of these, as `drift` or `kept`.
     #[arg(long, value_name = "WORD", value_delimiter = ',')]
