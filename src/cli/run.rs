@@ -69,8 +69,9 @@ fn default_threads() -> u16 {
 enum Called {
     /// It ran; with its exit code.
     Ran(Box<RunReport>, u8),
-    /// Another run is at it, and that is all right.
-    Skipped(String),
+    /// It did not run, for this reason and with this exit code: another run is at it, and that is all right, or it was
+    /// asked to stop before it began.
+    Not(String, u8),
 }
 
 /// Carries a run out and tells the world outside how it ended.
@@ -79,7 +80,7 @@ pub(super) async fn run(session: &Session, args: &RunArgs) -> Result<ExitCode, C
     let outside = args.outside.started(&run_id);
     let (code, warnings) = match carry_out(session, args, run_id).await {
         Ok(Called::Ran(report, code)) => (ExitCode::from(code), outside.ended(&report, code).await),
-        Ok(Called::Skipped(why)) => (ExitCode::SUCCESS, outside.broke_off(&why, 0).await),
+        Ok(Called::Not(why, code)) => (ExitCode::from(code), outside.broke_off(&why, code).await),
         Err(error) => {
             // before the world outside, which may take its time
             let code = diagnostic::report(session, &error);
@@ -104,7 +105,11 @@ async fn carry_out(session: &Session, args: &RunArgs, run_id: String) -> Result<
             if !args.execution.quiet {
                 session.print(&json!({"skipped": why}), || why.clone())?;
             }
-            return Ok(Called::Skipped(why));
+            return Ok(Called::Not(why, 0));
+        }
+        Admitted::Stopped(why) => {
+            session.print(&json!({"stopped": why}), || why.clone())?;
+            return Ok(Called::Not(why, runner.signal().await));
         }
     };
     send_due(&pipeline, &store, None).await;
@@ -143,6 +148,8 @@ enum Admitted {
     Free(Option<Lock>),
     /// It is not needed, for this reason.
     Skipped(String),
+    /// It was asked to stop while it waited.
+    Stopped(String),
 }
 
 async fn admit(pipeline: &Pipeline, store: &Store, run: &str, cancel: &CancelToken) -> Result<Admitted, CliError> {
@@ -164,7 +171,7 @@ async fn admit(pipeline: &Pipeline, store: &Store, run: &str, cancel: &CancelTok
             };
             Err(CliError::Busy(format!("waited {waited}, and {}", words(&holder))))
         }
-        Admission::Cancelled => Err(CliError::Busy(format!("stopped while waiting for the group `{group}`"))),
+        Admission::Cancelled => Ok(Admitted::Stopped(format!("Stopped while waiting for the group `{group}`."))),
     }
 }
 
