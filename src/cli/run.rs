@@ -118,7 +118,10 @@ async fn carry_out(session: &Session, args: &RunArgs, run_id: String) -> Result<
     let doubtful = report.nodes.iter().any(|node| !node.nondeterministic.is_empty());
     if report.status != RunStatus::Succeeded {
         let failures = failures(&store, &report, &rerun_words()).await;
-        session.print(&report, || if args.execution.quiet { failures } else { run_report(&report) + &failures })?;
+        session.print(&report, || match args.execution.quiet {
+            true => failures.trim_start().to_owned(),
+            false => run_report(&report) + &failures,
+        })?;
     } else if !args.execution.quiet || doubtful {
         session.print(&report, || run_report(&report))?;
     }
