@@ -233,6 +233,9 @@ impl<'a> Runner<'a> {
     }
 }
 
+/// What running nodes get to end what they have started, once there is no more time.
+const LAST_MOMENT: Duration = Duration::from_millis(200);
+
 /// Waits for SIGINT or SIGTERM, asks the run to stop, and returns the exit code; a second signal ends the process.
 async fn watch_signals(cancel: CancelToken) -> u8 {
     let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
@@ -249,6 +252,9 @@ async fn watch_signals(cancel: CancelToken) -> u8 {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }
+        // commands that do not obey are processes of their own, which would outlive this one
+        cancel.hurry();
+        tokio::time::sleep(LAST_MOMENT).await;
         std::process::exit(i32::from(code));
     });
     code

@@ -10,7 +10,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::CommandConfig;
-use crate::base::Digest;
+use crate::base::{CancelToken, Digest};
 use crate::node::{NodeContext, NodeError, PinnedFile};
 
 /// How often a waiting node looks whether it was asked to stop.
@@ -171,7 +171,7 @@ fn follow(child: &mut Child, lines: &Receiver<Line>, context: &NodeContext) -> R
             }
         }
         if context.cancel.is_cancelled() {
-            stop(child).map_err(NodeError::failed)?;
+            stop(child, &context.cancel).map_err(NodeError::failed)?;
             lines.try_iter().for_each(|line| said.take(line, context));
             return Err(NodeError::Cancelled);
         }
@@ -182,14 +182,14 @@ fn follow(child: &mut Child, lines: &Receiver<Line>, context: &NodeContext) -> R
     }
 }
 
-/// Asks the process group to end, and ends it when it does not.
-fn stop(child: &mut Child) -> std::io::Result<()> {
+/// Asks the process group to end, and ends it when it does not, or when there is no time.
+fn stop(child: &mut Child, cancel: &CancelToken) -> std::io::Result<()> {
     let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
     let send = |signal| group.map_or(Ok(()), |group| kill_process_group(group, signal));
     // a group that is gone already is what we want
     let _ = send(Signal::TERM);
     for _ in 0..GRACE_TICKS {
-        if child.try_wait()?.is_some() {
+        if child.try_wait()?.is_some() || cancel.is_hurried() {
             break;
         }
         std::thread::sleep(TICK);
