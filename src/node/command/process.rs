@@ -68,12 +68,13 @@ pub enum CommandError {
 
 /// Runs the program to its end; the last line it wrote to stdout sums it up.
 pub(super) fn run(config: &CommandConfig, folder: &Path, context: &NodeContext) -> Result<Option<String>, NodeError> {
-    let program = &config.argv[0];
+    let program = &config.argv[0].0;
     let pinned = context.files.get(program);
     let pinned = pinned.ok_or_else(|| NodeError::failed(format!("a bug: `{program}` was not looked up")))?;
     unchanged(pinned)?;
     let mut command = std::process::Command::new(&pinned.path);
-    command.args(&config.argv[1..]).current_dir(folder).env_clear().envs(&config.env);
+    command.args(config.argv[1..].iter().map(|word| &word.0)).current_dir(folder).env_clear();
+    command.envs(config.env.iter().map(|(name, value)| (name, &value.0)));
     for name in &config.pass_env {
         if let Some(value) = (context.environment)(name) {
             command.env(name, value);

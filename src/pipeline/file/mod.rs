@@ -11,6 +11,7 @@ use super::yaml::Yaml;
 use super::{Concurrency, RegistryPart, Schedule, Text, keys};
 use crate::base::{Located, Problem, Span, Timestamp};
 use reader::Reader;
+pub(super) use reader::as_list;
 pub(super) use source::PathSchema;
 
 /// A file as written.
