@@ -32,7 +32,7 @@ impl Reader<'_> {
 
     pub(super) fn expected(&mut self, what: &str, expected: &str, found: &Located<Yaml>) {
         let message = format!("`{what}`: expected {expected}, found {}", found.value.describe());
-        self.report(Problem::new("pipeline::type", found.span, message));
+        self.report(Problem::new("pipeline::type", found.span, message).hint(edit(expected, &found.value)));
     }
 
     /// A mapping with known keys.
