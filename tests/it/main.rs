@@ -7,6 +7,7 @@
 //! | `diagnostics` | what a person reads when a pipeline is wrong, as snapshots |
 //! | `behaviour` | reuse, resume, damage, deployment and exit codes, end to end |
 //! | `gc` | what garbage collection keeps and removes, and that it harms no run |
+//! | `orchestration` | every word of the language of pipelines, and runs that meet faults, end to end |
 //! | `outside` | what a run tells a monitor, Prometheus and CI systems |
 
 #![allow(
@@ -21,6 +22,7 @@ mod behaviour;
 mod bench;
 mod diagnostics;
 mod gc;
+mod orchestration;
 mod outside;
 // the unit tests of what is sent have the same server
 #[path = "../../src/cli/outside/server.rs"]
