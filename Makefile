@@ -32,8 +32,9 @@ lint:            ## formatting and clippy, warnings refused
 	cargo fmt --check
 	cargo clippy --release --locked --all-targets -- -D warnings
 
-bench: build     ## CPU seconds of the weekly pipeline, cold and repeated
+bench: build     ## CPU seconds of the weekly pipeline, and of the orchestrator on 50 to 10,000 nodes
 	@benches/weekly.sh $(WALKFORWARD)
+	@benches/orchestrator.sh $(WALKFORWARD)
 
 clean:           ## forget all artifacts, runs and models of the local store
 	rm -rf artifacts/store artifacts/reports

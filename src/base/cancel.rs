@@ -11,6 +11,7 @@ pub struct CancelToken(Arc<Flag>);
 #[derive(Debug, Default)]
 struct Flag {
     raised: AtomicBool,
+    hurried: AtomicBool,
     parent: Option<CancelToken>,
 }
 
@@ -28,7 +29,7 @@ impl CancelToken {
     /// Makes a token for a part of the work.
     #[must_use]
     pub fn child(&self) -> Self {
-        Self(Arc::new(Flag { raised: AtomicBool::new(false), parent: Some(self.clone()) }))
+        Self(Arc::new(Flag { parent: Some(self.clone()), ..Flag::default() }))
     }
 
     /// Asks everyone who holds this token, or a child of it, to stop.
@@ -39,6 +40,17 @@ impl CancelToken {
     /// Says whether someone asked for a stop.
     pub fn is_cancelled(&self) -> bool {
         self.0.raised.load(Ordering::Relaxed) || self.0.parent.as_ref().is_some_and(Self::is_cancelled)
+    }
+
+    /// Asks everyone who was asked to stop to take no more time for it.
+    pub fn hurry(&self) {
+        self.cancel();
+        self.0.hurried.store(true, Ordering::Relaxed);
+    }
+
+    /// Says whether someone asked for haste.
+    pub fn is_hurried(&self) -> bool {
+        self.0.hurried.load(Ordering::Relaxed) || self.0.parent.as_ref().is_some_and(Self::is_hurried)
     }
 
     /// Returns an error once someone asked for a stop, so that `?` unwinds the work.
@@ -62,5 +74,8 @@ mod tests {
         assert!(first.is_cancelled() && !second.is_cancelled() && !parent.is_cancelled());
         parent.cancel();
         assert!(second.check().is_err());
+        assert!(!second.is_hurried());
+        parent.hurry();
+        assert!(second.is_hurried());
     }
 }

@@ -66,7 +66,7 @@ impl Problem {
         let known: Vec<&str> = known.into_iter().collect();
         match nearest(found, known.iter().copied()) {
             Some(near) => self.hint(format!("did you mean `{near}`?")),
-            None if known.is_empty() => self,
+            None if known.is_empty() => self.hint("none is known here: declare what this names, or remove it"),
             None => self.hint(format!("known: {}", known.join(", "))),
         }
     }

@@ -107,12 +107,22 @@ impl PipelineArgs {
     }
 }
 
+/// The names in a list. A comma parts two of them, unless it stands between the brackets of an instance.
+fn parted(list: &str) -> Vec<&str> {
+    let mut inside = false;
+    let comma = |c: char| {
+        inside = (inside || c == '[') && c != ']';
+        c == ',' && !inside
+    };
+    list.split(comma).map(str::trim).collect()
+}
+
 /// Lets nodes run although their results are in the store: all, or those of these names.
 pub(super) fn refresh(pipeline: &mut Pipeline, names: &[String]) -> Result<(), CliError> {
-    for name in names {
+    for name in names.iter().flat_map(|list| parted(list)) {
         let all = name == "all";
         let mut found = false;
-        for node in pipeline.nodes.iter_mut().filter(|node| all || node.id == *name || node.group == *name) {
+        for node in pipeline.nodes.iter_mut().filter(|node| all || node.id == name || node.group == name) {
             found = true;
             if node.policy.cache == CacheMode::Default {
                 node.policy.cache = CacheMode::Refresh;
@@ -126,4 +136,15 @@ pub(super) fn refresh(pipeline: &mut Pipeline, names: &[String]) -> Result<(), C
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_comma_inside_the_name_of_an_instance_parts_nothing() {
+        assert_eq!(parted("a, fit[x=1,y=2],b"), ["a", "fit[x=1,y=2]", "b"]);
+        assert_eq!(parted("all"), ["all"]);
+    }
 }

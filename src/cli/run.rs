@@ -48,8 +48,8 @@ pub(super) struct RunArgs {
     pipeline: PipelineArgs,
     #[command(flatten)]
     execution: ExecutionArgs,
-    /// Run these nodes although their results are in the store, and store the new ones: names, or `all`.
-    #[arg(long, value_name = "NODE", value_delimiter = ',')]
+    /// Run these nodes although their results are in the store, and store the new ones: names with commas, or `all`.
+    #[arg(long, value_name = "NODES")]
     refresh: Vec<String>,
     /// End with exit code 3 when a node decides one of these, as `drift` or `kept`.
     #[arg(long, value_name = "WORD", value_delimiter = ',')]
@@ -69,8 +69,9 @@ fn default_threads() -> u16 {
 enum Called {
     /// It ran; with its exit code.
     Ran(Box<RunReport>, u8),
-    /// Another run is at it, and that is all right.
-    Skipped(String),
+    /// It did not run, for this reason and with this exit code: another run is at it, and that is all right, or it was
+    /// asked to stop before it began.
+    Not(String, u8),
 }
 
 /// Carries a run out and tells the world outside how it ended.
@@ -79,7 +80,7 @@ pub(super) async fn run(session: &Session, args: &RunArgs) -> Result<ExitCode, C
     let outside = args.outside.started(&run_id);
     let (code, warnings) = match carry_out(session, args, run_id).await {
         Ok(Called::Ran(report, code)) => (ExitCode::from(code), outside.ended(&report, code).await),
-        Ok(Called::Skipped(why)) => (ExitCode::SUCCESS, outside.broke_off(&why, 0).await),
+        Ok(Called::Not(why, code)) => (ExitCode::from(code), outside.broke_off(&why, code).await),
         Err(error) => {
             // before the world outside, which may take its time
             let code = diagnostic::report(session, &error);
@@ -104,7 +105,11 @@ async fn carry_out(session: &Session, args: &RunArgs, run_id: String) -> Result<
             if !args.execution.quiet {
                 session.print(&json!({"skipped": why}), || why.clone())?;
             }
-            return Ok(Called::Skipped(why));
+            return Ok(Called::Not(why, 0));
+        }
+        Admitted::Stopped(why) => {
+            session.print(&json!({"stopped": why}), || why.clone())?;
+            return Ok(Called::Not(why, runner.signal().await));
         }
     };
     send_due(&pipeline, &store, None).await;
@@ -113,7 +118,10 @@ async fn carry_out(session: &Session, args: &RunArgs, run_id: String) -> Result<
     let doubtful = report.nodes.iter().any(|node| !node.nondeterministic.is_empty());
     if report.status != RunStatus::Succeeded {
         let failures = failures(&store, &report, &rerun_words()).await;
-        session.print(&report, || if args.execution.quiet { failures } else { run_report(&report) + &failures })?;
+        session.print(&report, || match args.execution.quiet {
+            true => failures.trim_start().to_owned(),
+            false => run_report(&report) + &failures,
+        })?;
     } else if !args.execution.quiet || doubtful {
         session.print(&report, || run_report(&report))?;
     }
@@ -143,6 +151,8 @@ enum Admitted {
     Free(Option<Lock>),
     /// It is not needed, for this reason.
     Skipped(String),
+    /// It was asked to stop while it waited.
+    Stopped(String),
 }
 
 async fn admit(pipeline: &Pipeline, store: &Store, run: &str, cancel: &CancelToken) -> Result<Admitted, CliError> {
@@ -164,7 +174,7 @@ async fn admit(pipeline: &Pipeline, store: &Store, run: &str, cancel: &CancelTok
             };
             Err(CliError::Busy(format!("waited {waited}, and {}", words(&holder))))
         }
-        Admission::Cancelled => Err(CliError::Busy(format!("stopped while waiting for the group `{group}`"))),
+        Admission::Cancelled => Ok(Admitted::Stopped(format!("Stopped while waiting for the group `{group}`."))),
     }
 }
 
@@ -223,6 +233,9 @@ impl<'a> Runner<'a> {
     }
 }
 
+/// What running nodes get to end what they have started, once there is no more time.
+const LAST_MOMENT: Duration = Duration::from_millis(200);
+
 /// Waits for SIGINT or SIGTERM, asks the run to stop, and returns the exit code; a second signal ends the process.
 async fn watch_signals(cancel: CancelToken) -> u8 {
     let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
@@ -239,6 +252,9 @@ async fn watch_signals(cancel: CancelToken) -> u8 {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }
+        // commands that do not obey are processes of their own, which would outlive this one
+        cancel.hurry();
+        tokio::time::sleep(LAST_MOMENT).await;
         std::process::exit(i32::from(code));
     });
     code

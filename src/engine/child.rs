@@ -13,7 +13,7 @@ use super::attempt::{AttemptError, Made};
 use super::event::{Outcome, RunEvent, RunStatus};
 use super::{RunOptions, RunReport};
 use crate::artifact::{Action, Artifact, ArtifactType, MadeBy, Scalar, Store};
-use crate::base::canonical_json;
+use crate::base::{CancelToken, canonical_json};
 use crate::node::NodeError;
 use crate::pipeline::Pipeline;
 use crate::plan::Fingerprint;
@@ -34,18 +34,20 @@ pub(super) fn run(mut call: Call) -> Pin<Box<dyn Future<Output = Result<Made, At
     Box::pin(async move {
         let (events, received) = unbounded_channel();
         call.options.events = events;
-        call.options.timeout = call.timeout;
         let watch = tokio::spawn(forward(received, call.node.clone(), call.pipeline.nodes.len(), call.events.clone()));
         let result = super::pin(&call.pipeline, &call.store, &call.options.environment).await;
         let result = match result {
-            Ok(sources) => super::run(&call.pipeline, &call.store, sources, &call.options).await,
-            Err(error) => Err(error),
+            Ok(sources) => {
+                let run = super::run(&call.pipeline, &call.store, sources, &call.options);
+                within(call.timeout, &call.options.cancel, run).await
+            }
+            Err(error) => Ok(Err(error)),
         };
         let (run, parent) = (call.options.run_id.clone(), call.options.parent.clone());
         // closes the channel
         drop(call.options);
         let _ = watch.await;
-        let report = result.map_err(NodeError::failed)?;
+        let report = result?.map_err(NodeError::failed)?;
         match report.status {
             RunStatus::Cancelled => Err(NodeError::Cancelled.into()),
             RunStatus::Failed => Err(NodeError::failed(failure(&report)).into()),
@@ -74,6 +76,25 @@ pub(super) fn run(mut call: Call) -> Pin<Box<dyn Future<Output = Result<Made, At
             }
         }
     })
+}
+
+/// Waits for the end of a run, but not longer than it may take: then it is asked to stop.
+async fn within<T>(
+    timeout: Option<Duration>,
+    cancel: &CancelToken,
+    run: impl Future<Output = T>,
+) -> Result<T, AttemptError> {
+    let Some(timeout) = timeout else { return Ok(run.await) };
+    tokio::pin!(run);
+    match tokio::time::timeout(timeout, &mut run).await {
+        Ok(ended) => Ok(ended),
+        Err(_) => {
+            cancel.cancel();
+            // it does not wait for ever itself
+            run.await;
+            Err(AttemptError::TimedOut(timeout))
+        }
+    }
 }
 
 /// Shows the child's progress as that of the node.

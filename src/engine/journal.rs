@@ -262,17 +262,19 @@ async fn read_head(store: &Store, folder: &str) -> Result<Option<RunHead>, Store
 }
 
 /// Reads a run by its id or the end of it; `None` when there is none, or more than one, of that name. `latest` is the
-/// newest.
+/// newest that is no node of another.
 ///
 /// # Errors
 /// The store cannot be reached, or a record is damaged.
 pub async fn read_run(store: &Store, id: &str) -> Result<Option<RunView>, StoreError> {
     let folders = run_folders(store).await?;
     if id == "latest" {
-        return match folders.first() {
-            Some(folder) => read_folder(store, folder).await,
-            None => Ok(None),
-        };
+        for folder in &folders {
+            if read_start(store, folder).await?.is_some_and(|start| start.parent.is_none()) {
+                return read_folder(store, folder).await;
+            }
+        }
+        return Ok(None);
     }
     let mut matching = folders.iter().filter(|folder| folder.ends_with(id) || folder.ends_with(&format!("/{id}")));
     match (matching.next(), matching.next()) {

@@ -50,7 +50,7 @@ pub(super) fn due(pipeline: &Pipeline, states: &BTreeMap<String, NodeState>, sta
     let holds = |entry: &crate::pipeline::Notify| {
         entry.when.as_ref().is_none_or(|when| evaluate(when, &look_up) == Verdict::Decided(true))
     };
-    pipeline.notify.iter().enumerate().filter(|(_, entry)| holds(entry)).map(|(index, _)| index).collect()
+    pipeline.notify.iter().filter(|entry| holds(entry)).map(|entry| entry.index).collect()
 }
 
 /// Writes down what is due.

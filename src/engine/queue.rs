@@ -90,41 +90,16 @@ impl<T> Queue<T> {
     }
 
     /// Takes out every node for which something holds.
-    pub(super) fn remove(&mut self, unwanted: impl Fn(usize) -> bool) -> Vec<usize> {
+    pub(super) fn remove(&mut self, unwanted: impl Fn(usize) -> bool) -> Vec<(usize, T)> {
         let mut removed = Vec::new();
         for nodes in self.lanes.values_mut() {
-            let found: Vec<usize> = nodes.keys().copied().filter(|at| unwanted(*at)).collect();
-            for at in found {
-                nodes.remove(&at);
-                removed.push(at);
-            }
+            removed.extend(nodes.extract_if(.., |at, _| unwanted(*at)));
         }
         self.len -= removed.len();
-        removed.sort_unstable();
+        removed.sort_unstable_by_key(|(at, _)| *at);
         removed
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::pipeline::{LoadOptions, load};
-
-    #[test]
-    fn a_full_pool_lets_others_pass_and_the_order_of_the_file_stays() {
-        let text = "as_of: 2026-01-04\npools: {one: 1}\ndefaults: {}\nnodes:\n  a: {kind: noop, pool: one}\n  \
-                    b: {kind: noop, pool: one}\n  c: {kind: noop}\n  d: {kind: noop, matrix: {axes: {x: [1, 2]}, max_parallel: 1}}\n";
-        let pipeline = load(text, &LoadOptions::default()).unwrap();
-        let mut queue = Queue::new(&pipeline);
-        for (at, node) in pipeline.nodes.iter().enumerate() {
-            queue.push(at, node, ());
-        }
-        let mut names = || queue.take().map(|(at, ())| pipeline.nodes[at].id.clone());
-        assert_eq!([names(), names(), names(), names()].map(Option::unwrap_or_default), ["a", "c", "d[x=1]", ""]);
-        queue.release(pipeline.node("a").unwrap());
-        queue.release(pipeline.node("d[x=1]").unwrap());
-        let mut names = || queue.take().map(|(at, ())| pipeline.nodes[at].id.clone());
-        assert_eq!([names(), names(), names()].map(Option::unwrap_or_default), ["b", "d[x=2]", ""]);
-        assert_eq!(queue.len(), 0);
-    }
-}
+mod tests;

@@ -454,16 +454,30 @@ impl<'a> Scheduler<'a> {
         let same = |at: usize| nodes[at].group == group;
         self.in_flight.iter().filter(|(at, _)| same(**at)).for_each(|(_, cancel)| cancel.cancel());
         let mut left = self.queue.remove(same);
-        let (stopped, paused) = std::mem::take(&mut self.paused).into_iter().partition(|(_, at, _)| same(*at));
+        let (stopped, paused): (Vec<_>, _) =
+            std::mem::take(&mut self.paused).into_iter().partition(|(_, at, _)| same(*at));
         self.paused = paused;
-        left.extend(Vec::into_iter(stopped).map(|(_, at, _)| at));
-        for at in left {
-            let mut record = self.blank(&nodes[at], self.now());
-            record.outcome = Outcome::Cancelled;
-            record.reason = fail_fast_words(id);
+        left.extend(stopped.into_iter().map(|(_, at, start)| (at, start)));
+        for (at, start) in left {
+            let record = self.abandoned(at, start, &fail_fast_words(id));
             self.settle(at, record, NodeState::Cancelled).await?;
         }
         Ok(())
+    }
+
+    /// The record of a node that was to start, or to start again, and will not.
+    fn abandoned(&self, at: usize, start: Start, because: &str) -> NodeRecord {
+        let first = start.attempts.first().map(|first| first.started);
+        let mut record = self.blank(&self.pipeline.nodes[at], first.unwrap_or_else(|| self.now()));
+        record.outcome = Outcome::Cancelled;
+        record.reason = match start.attempts.last() {
+            None => because.to_owned(),
+            Some(last) => format!("{because}; attempt {} had failed: {}", start.attempts.len(), last.reason),
+        };
+        record.fingerprint = Some(start.fingerprint.digest);
+        record.parts = start.fingerprint.parts;
+        record.attempts = start.attempts;
+        record
     }
 
     /// Fails every node that has no record: its attempt vanished, or it waited for one that did.
@@ -488,6 +502,13 @@ impl<'a> Scheduler<'a> {
             self.take(ended).await?;
         }
         self.running.detach_all();
+        let paused = std::mem::take(&mut self.paused).into_iter().map(|(_, at, start)| (at, start));
+        for (at, start) in self.queue.remove(|_| true).into_iter().chain(paused) {
+            let because = if start.attempts.is_empty() { "not started" } else { "stopped before another attempt" };
+            let record = self.abandoned(at, start, because);
+            self.states.insert(record.node.clone(), NodeState::Cancelled);
+            self.record(at, record);
+        }
         for at in self.without_record() {
             let mut record = self.blank(&self.pipeline.nodes[at], self.now());
             record.outcome = Outcome::Cancelled;

@@ -209,6 +209,8 @@ pub struct ConfigError {
     pub message: String,
     /// A word (the name of a field, or a value) of a closed set that does not have it, and those that it has.
     pub unknown: Option<(String, Vec<String>)>,
+    /// The edit that mends it, where the words do not say it.
+    pub hint: Option<String>,
 }
 
 impl ConfigError {
@@ -216,7 +218,14 @@ impl ConfigError {
     pub fn at(path: &str, message: impl Into<String>) -> Self {
         let path = path.split('.').filter(|step| !step.is_empty()).map(|step| PathStep::Key(step.to_owned())).collect();
         let message = message.into();
-        Self { path, unknown: unknown_word(&message), message: in_plain_words(&message) }
+        Self { path, unknown: unknown_word(&message), message: in_plain_words(&message), hint: None }
+    }
+
+    /// Adds the edit that mends it.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
     }
 }
 

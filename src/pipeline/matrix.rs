@@ -152,6 +152,7 @@ impl<'a> Builder<'a> {
         let owner: Arc<str> = id.into();
         let inherited: Vec<String> =
             parents.first().iter().flat_map(|first| &first.0).map(|own| own.axis.to_string()).collect();
+        let before = self.problems.len();
         let mut axes: Vec<(Arc<str>, Vec<Scalar>)> = Vec::new();
         for (axis, values) in &matrix.axes {
             if inherited.contains(&axis.value) {
@@ -159,6 +160,10 @@ impl<'a> Builder<'a> {
                 self.problems.push(Problem::new("pipeline::matrix", axis.span, message).hint("choose another name"));
             }
             axes.push((axis.value.as_str().into(), self.values(axis, values)));
+        }
+        // what else there is to say of the combinations would only follow from that
+        if self.problems.len() > before || parents.is_empty() {
+            return Vec::new();
         }
         let count = axes.iter().map(|(_, values)| values.len()).try_fold(parents.len(), usize::checked_mul);
         if count.is_none_or(|count| count > MAX_INSTANCES) {
@@ -214,21 +219,17 @@ impl<'a> Builder<'a> {
         let problem = match values {
             None => format!("axis `{}`: expected a list of words or numbers, or `{{range: ...}}`", axis.value),
             Some(values) if values.is_empty() => format!("axis `{}` has no values", axis.value),
-            Some(values) => {
-                let texts: Vec<String> = values.iter().map(value_text).collect();
-                let twice = texts.iter().enumerate().find(|(at, text)| texts[..*at].contains(text));
-                let awkward = texts.iter().find(|text| {
-                    text.is_empty() || text.contains(['[', ']', ',', '=', '/']) || text.contains(char::is_control)
-                });
-                match (twice, awkward) {
-                    (Some((_, twice)), _) => format!("axis `{}` has the value `{twice}` twice", axis.value),
-                    (_, Some(text)) => {
-                        let what = "cannot stand in the name of an instance: empty, or one of `[ ] , = /`";
-                        format!("axis `{}`: `{text}` {what}", axis.value)
-                    }
-                    _ => return values,
+            Some(values) => match unfit(axis, &values) {
+                None => return values,
+                Some((at, problem)) => {
+                    let item = match &tree.value {
+                        Yaml::List(items) => items.get(at).map(|item| item.span),
+                        _ => None,
+                    };
+                    self.problems.push(Problem { span: item.unwrap_or(tree.span), ..problem });
+                    return Vec::new();
                 }
-            }
+            },
         };
         let problem = Problem::new("pipeline::matrix", tree.span, problem);
         self.problems.push(problem.hint("write it as [a, b], `${params.list}`, or {range: {from: 1, to: 5}}"));
@@ -276,8 +277,11 @@ impl<'a> Builder<'a> {
                 axes.iter().map(|(axis, _)| Some((Arc::clone(axis), value(axis)?))).collect();
             match whole {
                 None => {
-                    let message = format!("`include` gives a value for every axis ({})", names.join(", "));
-                    self.problems.push(Problem::new("pipeline::matrix", tree.span, message).hint("add what lacks"));
+                    let lacking: Vec<&str> =
+                        names.iter().map(String::as_str).filter(|axis| value(axis).is_none()).collect();
+                    let message = format!("this combination has no value for {}", lacking.join(" and "));
+                    let hint = "add it: an entry of `include` gives a value for every axis";
+                    self.problems.push(Problem::new("pipeline::matrix", tree.span, message).hint(hint));
                 }
                 Some(whole) if there.contains(&whole) || found.contains(&whole) => {
                     let message = "this combination is there already";
@@ -292,22 +296,44 @@ impl<'a> Builder<'a> {
     fn exclude(&mut self, matrix: &MatrixFile, mut all: Vec<Coordinates>) -> Vec<Coordinates> {
         let names: Vec<String> =
             all.first().iter().flat_map(|first| &first.0).map(|own| own.axis.to_string()).collect();
+        let matches = |at: &Coordinates, given: &[(Text, Scalar)]| {
+            given.iter().all(|(axis, value)| at.get(&axis.value) == Some(value))
+        };
+        let mut excluded = Vec::new();
         for tree in &matrix.exclude {
             let Some(given) = self.combination(tree, &names) else { continue };
-            let before = all.len();
-            all.retain(|at| !given.iter().all(|(axis, value)| at.get(&axis.value) == Some(value)));
-            if all.len() == before {
+            if !all.iter().any(|at| matches(at, &given)) {
                 let message = "`exclude` matches no combination";
                 let problem = Problem::new("pipeline::matrix", tree.span, message).label("matches nothing");
                 self.problems.push(problem.hint("correct the values, or remove it"));
             }
+            excluded.push(given);
         }
+        all.retain(|at| !excluded.iter().any(|given| matches(at, given)));
         if all.is_empty() && !matrix.exclude.is_empty() {
             let message = "`exclude` leaves no combination";
             self.problems.push(Problem::new("pipeline::matrix", matrix.span, message).hint("exclude fewer"));
         }
         all
     }
+}
+
+/// The first value that cannot be on an axis beside the others, and why.
+fn unfit(axis: &Text, values: &[Scalar]) -> Option<(usize, Problem)> {
+    let texts: Vec<String> = values.iter().map(value_text).collect();
+    let problem =
+        |message: String| Problem::new("pipeline::matrix", axis.span, format!("axis `{}`: {message}", axis.value));
+    let awkward =
+        |text: &str| text.is_empty() || text.contains(['[', ']', ',', '=', '/']) || text.contains(char::is_control);
+    texts.iter().enumerate().find_map(|(at, text)| {
+        if texts[..at].contains(text) {
+            return Some((at, problem(format!("the value `{text}` is there twice")).hint("remove one of the two")));
+        }
+        awkward(text).then(|| {
+            let message = format!("the value `{text}` is empty or holds one of `[ ] , = /`");
+            (at, problem(message).hint("write it without them: values are parts of the names of instances"))
+        })
+    })
 }
 
 /// The values of `{range: {from, to, step}}`: whole numbers or dates.
@@ -323,33 +349,43 @@ fn range_values(axis: &Text, tree: &Located<Yaml>, scope: &Scope<'_>) -> Result<
     if let Some((key, _)) = fields.iter().find(|(key, _)| !known.contains(key.value.as_str())) {
         return Err(refuse(key.span, format!("a range has no key `{}`", key.value)));
     }
-    let field = |name: &str| -> Result<Option<serde_json::Value>, Problem> {
+    let field = |name: &str| -> Result<Option<Located<serde_json::Value>>, Problem> {
         let Some((_, value)) = fields.iter().find(|(key, _)| key.value == name) else { return Ok(None) };
         let mut problems = Vec::new();
         let filled = scope.fill(value, &mut problems);
-        problems.pop().map_or(Ok(Some(filled)), Err)
+        problems.pop().map_or(Ok(Some(Located::new(filled, value.span))), Err)
     };
-    let (from, to, step) = (field("from")?, field("to")?, field("step")?);
-    let whole = |value: &Option<serde_json::Value>| value.as_ref().and_then(serde_json::Value::as_i64);
-    let date = |value: &Option<serde_json::Value>| -> Option<Timestamp> { value.as_ref()?.as_str()?.parse().ok() };
-    let days = |value: &Option<serde_json::Value>| -> Option<Days> { value.as_ref()?.as_str()?.parse().ok() };
-    let values: Vec<Scalar> = match (whole(&from), whole(&to), date(&from), date(&to)) {
+    let (Some(from), Some(to), step) = (field("from")?, field("to")?, field("step")?) else {
+        return Err(refuse(tree.span, "a range has `from` and `to`".to_owned()));
+    };
+    let whole = |value: &serde_json::Value| value.as_i64();
+    let date = |value: &serde_json::Value| -> Option<Timestamp> { value.as_str()?.parse().ok() };
+    let days = |value: &serde_json::Value| -> Option<Days> { value.as_str()?.parse().ok() };
+    let step_at = step.as_ref().map_or(tree.span, |step| step.span);
+    let values: Vec<Scalar> = match (whole(&from.value), whole(&to.value), date(&from.value), date(&to.value)) {
         (Some(from), Some(to), ..) => {
-            let step = if step.is_none() { Some(1) } else { whole(&step) };
+            let step = step.map_or(Some(1), |step| whole(&step.value));
             let step = step.and_then(|step| usize::try_from(step).ok()).filter(|step| *step > 0);
-            let step = step.ok_or_else(|| refuse(tree.span, "`step` is a whole number of at least 1".to_owned()))?;
+            let step = step.ok_or_else(|| refuse(step_at, "expected a whole number of at least 1".to_owned()))?;
             (from..=to).step_by(step).take(MAX_INSTANCES + 1).map(Scalar::Int).collect()
         }
         (_, _, Some(from), Some(to)) => {
-            let step = if step.is_none() { Some(Days(1)) } else { days(&step) };
-            let step = step.filter(|step| step.0 > 0);
-            let step = step.ok_or_else(|| refuse(tree.span, "`step` is a number of days like `1w`".to_owned()))?;
+            let step = step.map_or(Some(Days(1)), |step| days(&step.value)).filter(|step| step.0 > 0);
+            let step =
+                step.ok_or_else(|| refuse(step_at, "expected days with their unit, as `7d` or `1w`".to_owned()))?;
             let stride = step.0.saturating_mul(MICROS_PER_DAY);
             let next = |at: &Timestamp| Some(Timestamp::from_micros(at.micros().checked_add(stride)?));
             let ticks = std::iter::successors(Some(from), next).take_while(|at| *at <= to);
             ticks.take(MAX_INSTANCES + 1).map(|at| Scalar::Text(at.to_string())).collect()
         }
-        _ => return Err(refuse(tree.span, "`from` and `to` are two whole numbers or two dates".to_owned())),
+        _ => return Err(refuse(from.span, "expected two whole numbers or two dates".to_owned())),
     };
-    if values.is_empty() { Err(refuse(tree.span, "the range is empty".to_owned())) } else { Ok(values) }
+    if values.is_empty() {
+        Err(refuse(tree.span, "the range is empty: its end is before its start".to_owned()))
+    } else {
+        Ok(values)
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -131,6 +131,8 @@ pub struct Concurrency {
 /// Someone to be told when a run has ended.
 #[derive(Clone, Debug)]
 pub struct Notify {
+    /// Which entry of the file it is, from 0: entries that the environment switches off are left out.
+    pub index: usize,
     /// Told only if this holds; always when absent.
     pub when: Option<Condition>,
     /// How.

@@ -117,6 +117,12 @@ impl Instances {
         pairs: &[(&str, &str)],
         place: &Coordinates,
     ) -> Result<String, (String, String)> {
+        let axes: Vec<&str> = self.members(node).first().iter().flat_map(|c| &c.0).map(|own| &*own.axis).collect();
+        if let Some((unknown, _)) = pairs.iter().find(|(axis, _)| !axes.contains(axis)) {
+            let hint =
+                if axes.is_empty() { "it has one instance".to_owned() } else { format!("it has {}", axes.join(", ")) };
+            return Err((format!("`{node}` has no axis `{unknown}`"), hint));
+        }
         let fits = |coordinates: &&Coordinates| {
             let named = |axis: &str| pairs.iter().any(|(name, _)| *name == axis);
             let chosen = pairs.iter().all(|(axis, text)| coordinates.get(axis).is_some_and(|v| value_text(v) == *text));
@@ -131,7 +137,8 @@ impl Instances {
                 Err((format!("`{node}` has no such instance"), format!("there are: {}", known.join(", "))))
             }
             (Some(a), Some(b)) => {
-                let message = format!("several instances of `{node}` fit: {}, {}", a.name(node), b.name(node));
+                let message =
+                    format!("several instances of `{node}` have these values: {}, {}", a.name(node), b.name(node));
                 Err((message, "give a value for every axis, or take all with `[*]`".to_owned()))
             }
         }

@@ -106,6 +106,27 @@ impl Bench {
         Running { child: Some(self.command(args).spawn().unwrap()) }
     }
 
+    /// Starts the program as a shell without job control starts what stands before a `&`.
+    pub fn start_ignoring_interrupts(&self, args: &[&str]) -> Running {
+        self.start_by(&["/bin/sh", "-c", "trap '' INT; exec \"$0\" \"$@\""], args)
+    }
+
+    /// Starts the program as a terminal does: it leads a group of processes.
+    pub fn start_in_a_group(&self, args: &[&str]) -> Running {
+        self.start_by(&["/usr/bin/setsid"], args)
+    }
+
+    /// Starts the program by another one, which must become it.
+    fn start_by(&self, starter: &[&str], args: &[&str]) -> Running {
+        let program = self.command(args);
+        let mut command = Command::new(starter[0]);
+        command.current_dir(self.folder.path()).env_clear();
+        command.envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.args(&starter[1..]).arg(program.get_program()).args(program.get_args());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Running { child: Some(command.spawn().unwrap()) }
+    }
+
     /// Calls the program, which must end well, and returns what it printed.
     pub fn ok(&self, args: &[&str]) -> String {
         let call = self.call(args);
@@ -172,8 +193,17 @@ impl Running {
 
     /// Sends it a signal by name.
     pub fn signal(&self, name: &str) {
-        let id = self.child.as_ref().unwrap().id().to_string();
-        assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
+        self.send(name, "");
+    }
+
+    /// Sends a signal to it and all processes of its group.
+    pub fn signal_group(&self, name: &str) {
+        self.send(name, "-");
+    }
+
+    fn send(&self, name: &str, group: &str) {
+        let target = format!("{group}{}", self.child.as_ref().unwrap().id());
+        assert!(Command::new("kill").args(["-s", name, "--", &target]).status().unwrap().success());
     }
 
     /// Waits for its end.

@@ -3,6 +3,8 @@
 //! Each test spoils one thing of [`SOUND`]. A snapshot is the whole of stderr; the assertions in
 //! [`placed_and_hinted`] hold for all.
 
+mod orchestration;
+
 use crate::bench::{Bench, Call};
 
 const SOUND: &str = r#"version: 1
@@ -220,7 +222,7 @@ fn several_mistakes_are_all_reported_in_the_order_of_the_file() {
 
 #[test]
 fn as_json_each_problem_has_a_code_a_place_and_a_hint() {
-    let text = spoilt("kind: train", "kind: trian").replace("kind: accumulate", "kind: accumulate\n    retry: often");
+    let text = spoilt("kind: train", "kind: trian").replace("kind: accumulate", "kind: accumulate\n    needz: []");
     let call = call(&text, &["validate", "small.yaml", "--json"]);
     assert_eq!((call.code, call.stderr.as_str()), (Some(2), ""));
     insta::assert_snapshot!(call.stdout);

@@ -9,6 +9,7 @@
 //! | `behaviour` | reuse, resume, damage, deployment and exit codes, end to end |
 //! | `gc` | what garbage collection keeps and removes, and that it harms no run |
 //! | `s3` | the same over a bucket, against a real S3-protocol server |
+//! | `orchestration` | every word of the language of pipelines, and runs that meet faults, end to end |
 //! | `outside` | what a run tells a monitor, Prometheus and CI systems |
 
 #![allow(
@@ -24,6 +25,7 @@ mod behaviour;
 mod bench;
 mod diagnostics;
 mod gc;
+mod orchestration;
 mod outside;
 mod s3;
 // the unit tests of what is sent have the same server

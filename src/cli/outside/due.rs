@@ -37,7 +37,8 @@ async fn send(
             engine::read_run(store, &due.run).await.map_err(words)?.and_then(|view| view.report())
         }
     };
-    if let (Some(report), Some(entry)) = (own.or(earlier.as_ref()), pipeline.notify.get(due.index)) {
+    let entry = pipeline.notify.iter().find(|entry| entry.index == due.index);
+    if let (Some(report), Some(entry)) = (own.or(earlier.as_ref()), entry) {
         deliver(&notification(entry, due, report)).await?;
     }
     due.done(store).await.map_err(words)

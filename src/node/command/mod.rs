@@ -7,6 +7,7 @@
 
 mod folder;
 mod process;
+mod word;
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path};
@@ -23,6 +24,7 @@ use crate::artifact::ArtifactType;
 use crate::base::schema;
 
 pub use process::CommandError;
+use word::Word;
 
 /// Runs a program of the user's own.
 pub struct Command;
@@ -92,6 +94,7 @@ impl<'de> Deserialize<'de> for DeclaredValue {
             _ => None,
         };
         let expected = "expected number, bool, text, or a list of words like [good, bad]";
+        let found = found.as_str().map_or_else(|| found.to_string(), |word| format!("the text `{word}`"));
         kind.map(Self).ok_or_else(|| serde::de::Error::custom(format!("{expected}, found {found}")))
     }
 }
@@ -120,7 +123,7 @@ pub struct CommandConfig {
     /// The program and its arguments. A name without `/` is looked up on the `PATH` of the caller; a path is relative to
     /// the folder the pipeline is called from. There is no shell: no wildcards, pipes or variables.
     #[schemars(length(min = 1))]
-    argv: Vec<String>,
+    argv: Vec<Word>,
     /// Files of the project that the program reads (its script, its settings): they are part of the fingerprint and are
     /// copied into the working folder under the same paths.
     #[serde(default)]
@@ -128,7 +131,7 @@ pub struct CommandConfig {
     files: Vec<String>,
     /// Environment variables and their values.
     #[serde(default)]
-    env: BTreeMap<String, String>,
+    env: BTreeMap<String, Word>,
     /// Names of environment variables that are passed on from the caller; their values are not recorded.
     #[serde(default)]
     pass_env: Vec<String>,
@@ -153,21 +156,27 @@ impl Kind for Command {
     };
 
     fn check(config: &CommandConfig) -> Result<(), ConfigError> {
-        if config.argv.first().is_none_or(String::is_empty) {
-            return Err(ConfigError::at("argv", "expected a program and its arguments, found an empty list"));
+        if config.argv.first().is_none_or(|program| program.0.is_empty()) {
+            let refusal = ConfigError::at("argv", "expected a program and its arguments, found an empty list");
+            return Err(refusal.hint("write it as [./fetch.py, --days, 30]"));
         }
-        let paths = config.files.iter().enumerate().map(|(at, path)| (format!("files.{at}"), path));
-        let written = config.outputs.iter().map(|(name, output)| (format!("outputs.{name}.path"), &output.path));
-        for (place, path) in paths.chain(written) {
+        const READ: &str = "give a path inside the project: the file is copied into the working folder under that path";
+        const WRITTEN: &str = "give a path like `out/bars.parquet`: what is written there is copied into the store";
+        let paths = config.files.iter().enumerate().map(|(at, path)| (format!("files.{at}"), path, READ));
+        let written =
+            config.outputs.iter().map(|(name, output)| (format!("outputs.{name}.path"), &output.path, WRITTEN));
+        for (place, path, hint) in paths.chain(written) {
             let inside = |part: Component<'_>| matches!(part, Component::Normal(_) | Component::CurDir);
             if path.is_empty() || !Path::new(path).components().all(inside) {
                 let message = format!("expected a path below the working folder, found the text `{path}`");
-                return Err(ConfigError::at(&place, message));
+                return Err(ConfigError::at(&place, message).hint(hint));
             }
         }
         if config.outputs.is_empty() && config.values.is_empty() {
-            let message = "expected an output or a value: what a command leaves nowhere, nobody can use or check";
-            return Err(ConfigError::at("outputs", message));
+            let refusal = ConfigError::at("outputs", "expected an output or a value, found none");
+            return Err(
+                refusal.hint("declare what it leaves: outputs: {out: {path: out.txt}}, or values: {rows: number}")
+            );
         }
         Ok(())
     }
@@ -187,7 +196,7 @@ impl Kind for Command {
     }
 
     fn files(config: &CommandConfig) -> NodeFiles {
-        NodeFiles { program: config.argv.first().cloned(), others: config.files.clone() }
+        NodeFiles { program: config.argv.first().map(|program| program.0.clone()), others: config.files.clone() }
     }
 
     fn run(config: &CommandConfig, context: &NodeContext) -> Result<NodeOutput, NodeError> {
@@ -195,7 +204,7 @@ impl Kind for Command {
         let last_line = process::run(config, folder.path(), context)?;
         let outputs = folder::collect(config, folder.path())?;
         let values = folder::values(config, folder.path())?;
-        let summary = last_line.unwrap_or_else(|| format!("{} wrote {} outputs", config.argv[0], outputs.0.len()));
+        let summary = last_line.unwrap_or_else(|| format!("{} wrote {} outputs", config.argv[0].0, outputs.0.len()));
         Ok(NodeOutput { outputs, values, summary })
     }
 }

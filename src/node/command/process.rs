@@ -10,7 +10,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::CommandConfig;
-use crate::base::Digest;
+use crate::base::{CancelToken, Digest};
 use crate::node::{NodeContext, NodeError, PinnedFile};
 
 /// How often a waiting node looks whether it was asked to stop.
@@ -68,12 +68,13 @@ pub enum CommandError {
 
 /// Runs the program to its end; the last line it wrote to stdout sums it up.
 pub(super) fn run(config: &CommandConfig, folder: &Path, context: &NodeContext) -> Result<Option<String>, NodeError> {
-    let program = &config.argv[0];
+    let program = &config.argv[0].0;
     let pinned = context.files.get(program);
     let pinned = pinned.ok_or_else(|| NodeError::failed(format!("a bug: `{program}` was not looked up")))?;
     unchanged(pinned)?;
     let mut command = std::process::Command::new(&pinned.path);
-    command.args(&config.argv[1..]).current_dir(folder).env_clear().envs(&config.env);
+    command.args(config.argv[1..].iter().map(|word| &word.0)).current_dir(folder).env_clear();
+    command.envs(config.env.iter().map(|(name, value)| (name, &value.0)));
     for name in &config.pass_env {
         if let Some(value) = (context.environment)(name) {
             command.env(name, value);
@@ -171,7 +172,7 @@ fn follow(child: &mut Child, lines: &Receiver<Line>, context: &NodeContext) -> R
             }
         }
         if context.cancel.is_cancelled() {
-            stop(child).map_err(NodeError::failed)?;
+            stop(child, &context.cancel).map_err(NodeError::failed)?;
             lines.try_iter().for_each(|line| said.take(line, context));
             return Err(NodeError::Cancelled);
         }
@@ -182,14 +183,14 @@ fn follow(child: &mut Child, lines: &Receiver<Line>, context: &NodeContext) -> R
     }
 }
 
-/// Asks the process group to end, and ends it when it does not.
-fn stop(child: &mut Child) -> std::io::Result<()> {
+/// Asks the process group to end, and ends it when it does not, or when there is no time.
+fn stop(child: &mut Child, cancel: &CancelToken) -> std::io::Result<()> {
     let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
     let send = |signal| group.map_or(Ok(()), |group| kill_process_group(group, signal));
     // a group that is gone already is what we want
     let _ = send(Signal::TERM);
     for _ in 0..GRACE_TICKS {
-        if child.try_wait()?.is_some() {
+        if child.try_wait()?.is_some() || cancel.is_hurried() {
             break;
         }
         std::thread::sleep(TICK);

@@ -12,6 +12,9 @@ use crate::pipeline::yaml::Yaml;
 /// Deeper than any nest of pipelines a person means.
 const MAX_DEPTH: usize = 8;
 
+/// The code of problems with the file that a node names.
+const CHILD: &str = "pipeline::child";
+
 /// Reads the pipeline that a node runs; `None` when files cannot be read here at all.
 pub(super) fn child(
     config: &PipelineConfig,
@@ -25,7 +28,7 @@ pub(super) fn child(
         _ => None,
     };
     let place = place.unwrap_or(with.span);
-    let refuse = |message: String| Problem::new("pipeline::child", place, message);
+    let refuse = |message: String| Problem::new(CHILD, place, message);
     if options.within.contains(&config.file) || options.within.len() >= MAX_DEPTH {
         let chain = options.within.join(" -> ");
         let message = format!("pipelines run each other in a circle: {chain} -> {}", config.file);
@@ -45,8 +48,15 @@ pub(super) fn child(
         within: options.within.iter().cloned().chain([config.file.clone()]).collect(),
     };
     super::load(&text, &inner).map(|pipeline| Some(Arc::new(pipeline))).map_err(|problems| {
-        let first = problems.first().map(|problem| problem.message.as_str()).unwrap_or_default();
-        refuse(format!("`{}` cannot be run: {first}", config.file))
-            .hint(format!("`walkforward validate {}` shows where; then look at `set` here", config.file))
+        let first = problems.first();
+        let words = first.map(|problem| problem.message.as_str()).unwrap_or_default();
+        let problem = refuse(format!("`{}` cannot be run: {words}", config.file));
+        match first.filter(|problem| problem.code == CHILD).and_then(|problem| problem.hint.as_ref()) {
+            // a circle shows only from here
+            Some(hint) => problem.hint(hint),
+            None => {
+                problem.hint(format!("`walkforward validate {}` shows where; then look at `set` here", config.file))
+            }
+        }
     })
 }

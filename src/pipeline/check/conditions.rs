@@ -111,7 +111,8 @@ impl Checker<'_> {
                     ParamType::Enum(words) => ConditionType::Word(words.clone()),
                     ParamType::String | ParamType::Date | ParamType::Duration => ConditionType::Text,
                     ParamType::List => {
-                        return Err(undefined(format!("`params.{name}` is a list and cannot be compared")));
+                        return Err(undefined(format!("`params.{name}` is a list and cannot be compared"))
+                            .hint("compare a param of another type, or a value of a node"));
                     }
                 }),
                 None => Err(undefined(format!("no param `{name}` is declared"))

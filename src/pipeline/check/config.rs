@@ -1,6 +1,6 @@
 //! Where in the file a kind's refusal of its config belongs.
 
-use super::super::file::NodeFile;
+use super::super::file::{NodeFile, as_list};
 use super::super::yaml::Yaml;
 use crate::base::{Located, Problem, Span};
 use crate::node::{ConfigError, PathStep};
@@ -48,10 +48,11 @@ pub(super) fn config_problem(node: &NodeFile, error: &ConfigError) -> Problem {
     let problem = Problem::new("pipeline::config", span, format!("{what},{at} {}", error.message));
     match &error.unknown {
         Some((unknown, known)) => problem.label("unknown value").suggest(unknown, known.iter().map(String::as_str)),
-        None => match type_hint(&error.message) {
-            Some(hint) => problem.hint(hint),
-            None => problem,
-        },
+        None => {
+            let hint = error.hint.clone().or_else(|| type_hint(&error.message));
+            let table = || format!("`walkforward kinds {}` shows what each setting takes", node.kind.value);
+            problem.hint(hint.unwrap_or_else(table))
+        }
     }
 }
 
@@ -82,7 +83,7 @@ fn type_hint(message: &str) -> Option<String> {
         }
         ("text", _, Some(number)) => Some(format!("quote it: \"{number}\"")),
         ("a mapping", None, None) if found == "a list" => Some("write it as {name: value}".to_owned()),
-        ("a list", Some(text), _) => Some(format!("write it as a list: [{text}]")),
+        ("a list", Some(text), _) => Some(format!("write it as a list: {}", as_list(text))),
         _ => None,
     }
 }

@@ -39,8 +39,9 @@ pub fn load(text: &str, options: &LoadOptions) -> Result<Pipeline, Vec<Problem>>
     let checker = Checker { text, file: &file, names: &names, params: &params, instances: &instances, scope, options };
     let sources = checked_sources(&file, &scope, &mut problems);
     let checked: Vec<Node> = file.nodes.iter().flat_map(|node| checker.node(node, &mut problems)).collect();
-    let notify = file.notify.iter().filter_map(|entry| checker.notify(entry, &mut problems)).collect();
-    clashes(&checked, &mut problems);
+    let notify = file.notify.iter().enumerate();
+    let notify = notify.filter_map(|(index, entry)| checker.notify(index, entry, &mut problems)).collect();
+    clashes(&file, &checked, &mut problems);
     stage(&mut problems)?;
 
     let order = order::order_of(&checked).map_err(|problem| vec![problem])?;
@@ -72,13 +73,22 @@ pub fn load(text: &str, options: &LoadOptions) -> Result<Pipeline, Vec<Problem>>
     })
 }
 
+/// What is wrong with many instances in one place is shown for so many of them.
+const MAX_ALIKE: usize = 3;
+
 /// Ends a stage: problems that several instances share are told once, in the order of the file.
 fn stage(problems: &mut Vec<Problem>) -> Result<(), Vec<Problem>> {
     if problems.is_empty() {
         return Ok(());
     }
     let mut seen = BTreeSet::new();
-    problems.retain(|problem| seen.insert((problem.code, problem.span, problem.message.clone())));
+    let mut alike: BTreeMap<_, usize> = BTreeMap::new();
+    problems.retain(|problem| {
+        let is_new = seen.insert((problem.code, problem.span, problem.message.clone()));
+        let count = alike.entry((problem.code, problem.span)).or_default();
+        *count += usize::from(is_new);
+        is_new && *count <= MAX_ALIKE
+    });
     problems.sort_by_key(|problem| problem.span.start);
     Err(std::mem::take(problems))
 }
@@ -152,25 +162,34 @@ fn checked_sources(file: &PipelineFile, scope: &Scope<'_>, problems: &mut Vec<Pr
 }
 
 /// Two outputs must not be copied to one path: the second would silently replace the first.
-fn clashes(nodes: &[Node], problems: &mut Vec<Problem>) {
+fn clashes(file: &PipelineFile, nodes: &[Node], problems: &mut Vec<Problem>) {
     let mut taken: BTreeMap<&str, &Node> = BTreeMap::new();
+    let mut told = BTreeSet::new();
     for node in nodes {
-        for path in node.publish.values() {
-            if let Some(first) = taken.insert(path, node) {
-                let message = format!("`{}` and `{}` are both published to `{path}`", first.id, node.id);
-                let problem = Problem::new("pipeline::publish", node.span, message);
-                let axis = node.place.0.first().map(|own| own.axis.to_string());
-                problems.push(match axis {
-                    Some(axis) => problem.hint(format!("put the instance into the path: ${{matrix.{axis}}}")),
-                    None => problem.hint("choose another path for one of them"),
-                });
+        for (port, path) in &node.publish {
+            let Some(first) = taken.insert(path, node) else { continue };
+            let written = file.nodes.iter().find(|written| written.id.value == node.group);
+            let written = written.and_then(|written| written.publish.iter().find(|(name, _)| name.value == *port));
+            let span = written.map_or(node.span, |(_, path)| path.span);
+            // one line of the file clashes with itself as often as there are instances
+            if !told.insert(span) {
+                continue;
             }
+            let message = format!("`{}` and `{}` are both published to `{path}`", first.id, node.id);
+            let differs =
+                |own: &&matrix::Coordinate| first.place.get(&own.axis).is_some_and(|value| *value != own.value);
+            problems.push(Problem::new("pipeline::publish", span, message).hint(
+                match node.place.0.iter().find(differs) {
+                    Some(own) => format!("put what tells them apart into the path: ${{matrix.{}}}", own.axis),
+                    None => "choose another path for one of them".to_owned(),
+                },
+            ));
         }
     }
 }
 
 impl Checker<'_> {
-    fn notify(&self, entry: &NotifyFile, problems: &mut Vec<Problem>) -> Option<Notify> {
+    fn notify(&self, index: usize, entry: &NotifyFile, problems: &mut Vec<Problem>) -> Option<Notify> {
         let when = entry.when.as_ref().map(|when| self.run_condition(when, problems));
         // without an environment the entry is only looked at
         let present = |variable: &str| Some(format!("${{env.{variable}}}"));
@@ -194,8 +213,8 @@ impl Checker<'_> {
             return None;
         }
         match when {
-            None => Some(Notify { when: None, target }),
-            Some(when) => Some(Notify { when: Some(when?), target }),
+            None => Some(Notify { index, when: None, target }),
+            Some(when) => Some(Notify { index, when: Some(when?), target }),
         }
     }
 }

@@ -162,7 +162,13 @@ impl Checker<'_> {
             if port.is_none() && !about.behaviour.open_inputs {
                 continue;
             }
-            let Some((from, found)) = self.feed(input, place, problems) else { continue };
+            let (from, found) = match self.feed(input, place) {
+                Ok(found) => found,
+                Err(problem) => {
+                    problems.push(problem);
+                    continue;
+                }
+            };
             if let Some(port) = port {
                 if !port.types.contains(&found) {
                     problems.push(self.wrong_type(node, input, port, found));
@@ -170,11 +176,8 @@ impl Checker<'_> {
                 }
                 if matches!(from, Feed::Many(_)) && !port.many {
                     let message = format!("input `{}` of `{}` takes one artifact, not several", port.name, about.name);
-                    problems.push(
-                        Problem::new("pipeline::input_type", input.from.span, message)
-                            .label("all instances")
-                            .hint("name one instance, as `train[model=logistic].model`, or run for each: `for_each`"),
-                    );
+                    let problem = Problem::new("pipeline::input_type", input.from.span, message);
+                    problems.push(problem.label("all instances").hint(self.one_of(&input.from.value)));
                     continue;
                 }
             }
@@ -187,6 +190,14 @@ impl Checker<'_> {
             edges.insert(input.port.value.clone(), Edge { from, optional });
         }
         edges
+    }
+
+    /// What to write in place of a reference to all instances.
+    fn one_of(&self, all: &str) -> String {
+        let found =
+            NodeReference::parse(all).map(|from| (from.node, self.instances.members(from.node).first(), from.port));
+        let Some((node, Some(first), port)) = found else { return "name one instance".to_owned() };
+        format!("name one instance, as `{}.{port}`, or run for each: `for_each: {node}`", first.name(node))
     }
 
     fn wrong_type(&self, node: &NodeFile, input: &InputFile, port: &InputPort, found: ArtifactType) -> Problem {
@@ -219,18 +230,8 @@ impl Checker<'_> {
     }
 
     /// What an input is connected to, and its type.
-    fn feed(
-        &self,
-        input: &InputFile,
-        place: &Coordinates,
-        problems: &mut Vec<Problem>,
-    ) -> Option<(Feed, ArtifactType)> {
+    fn feed(&self, input: &InputFile, place: &Coordinates) -> Result<(Feed, ArtifactType), Problem> {
         let from = &input.from;
-        let found = self.resolve_feed(from, place);
-        found.map_err(|problem| problems.push(problem)).ok()
-    }
-
-    fn resolve_feed(&self, from: &Text, place: &Coordinates) -> Result<(Feed, ArtifactType), Problem> {
         let at = |code: &'static str, message: String| Problem::new(code, from.span, message);
         if let Some(name) = from.value.strip_prefix("sources.") {
             let Some(kind) = self.names.sources.get(name) else {
@@ -242,7 +243,8 @@ impl Checker<'_> {
         }
         let Some(NodeReference { node, which, port }) = NodeReference::parse(&from.value) else {
             let problem = at("pipeline::unknown_input", format!("`{}` is no artifact", from.value));
-            return Err(problem.hint("write `node.output`, `node[*].output` or `sources.name`"));
+            let forms = "write `node.output`, `node[*].output`, `node[axis=value].output` or `sources.name`";
+            return Err(problem.hint(forms));
         };
         let Some(face) = self.names.nodes.get(node) else { return Err(self.unknown_node(node, from.span)) };
         let Some(kind) = face.outputs.get(port) else {
@@ -256,8 +258,13 @@ impl Checker<'_> {
             Which::Same => Feed::One(output(self.instances.same(node, place).map_err(refuse)?)),
             Which::At(pairs) => Feed::One(output(self.instances.at(node, &pairs, place).map_err(refuse)?)),
             Which::All => {
-                let several = self.instances.all(node, place).into_iter();
-                Feed::Many(several.map(|(label, name)| (label, output(name))).collect())
+                let several = self.instances.all(node, place);
+                if several.is_empty() && !input.optional {
+                    let message = format!("`{node}` has no instance at {place}");
+                    let hint = "exclude it here too, or add `optional: true` to the input";
+                    return Err(refuse((message, hint.to_owned())));
+                }
+                Feed::Many(several.into_iter().map(|(label, name)| (label, output(name))).collect())
             }
         };
         Ok((feed, *kind))
@@ -301,7 +308,8 @@ impl Checker<'_> {
                 serde_json::Value::Null if path.value != Yaml::Null => {}
                 _ => {
                     let message = format!("`publish.{}`: expected a path, found {}", port.value, path.value.describe());
-                    problems.push(Problem::new("pipeline::type", path.span, message));
+                    let hint = "write a path, as \"reports/${run.as_of}.md\"";
+                    problems.push(Problem::new("pipeline::type", path.span, message).hint(hint));
                 }
             }
         }

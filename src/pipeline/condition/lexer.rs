@@ -46,6 +46,7 @@ pub(super) fn tokens(text: &str) -> Result<Vec<(Token, Span)>, Problem> {
 
 pub(super) fn syntax(start: usize, len: usize, message: String) -> Problem {
     Problem::new("condition::syntax", Span { start, len }, message)
+        .hint("a condition is written as `drift.decision == \"drift\" && params.retrain != \"never\"`")
 }
 
 fn quoted(text: &str, at: usize, quote: char) -> Result<(Token, usize), Problem> {

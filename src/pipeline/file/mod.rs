@@ -11,6 +11,7 @@ use super::yaml::Yaml;
 use super::{Concurrency, RegistryPart, Schedule, Text, keys};
 use crate::base::{Located, Problem, Span, Timestamp};
 use reader::Reader;
+pub(super) use reader::as_list;
 pub(super) use source::{PARTS, PATH_SCHEMAS, PathSchema};
 
 /// A file as written.
@@ -145,7 +146,10 @@ impl Reader<'_> {
         match text.value.parse() {
             Ok(time) => Some(time),
             Err(error) => {
-                self.report(Problem::new("pipeline::type", text.span, format!("`as_of`: {error}")));
+                self.report(
+                    Problem::new("pipeline::type", text.span, format!("`as_of`: {error}"))
+                        .hint("write it as 2026-01-04: year, month, day"),
+                );
                 None
             }
         }
@@ -179,7 +183,9 @@ impl Reader<'_> {
     fn matrix(&mut self, key: &Text, tree: &Located<Yaml>) -> MatrixFile {
         let fields = self.mapping(tree, "matrix", keys::MATRIX);
         let axes = self.entries(fields.get("axes"), "axes");
-        if axes.is_empty() {
+        // anything else in its place is reported already
+        let is_empty = |axes: &Located<Yaml>| matches!(&axes.value, Yaml::Null) || axes.value == Yaml::Map(Vec::new());
+        if matches!(tree.value, Yaml::Map(_) | Yaml::Null) && fields.get("axes").is_none_or(is_empty) {
             let problem = Problem::new("pipeline::matrix", key.span, "a matrix has at least one axis, found none");
             self.report(problem.hint("add `axes: {seed: [1, 2, 3]}`"));
         }

@@ -65,10 +65,12 @@ impl Reader<'_> {
 
     pub(super) fn pools(&mut self, tree: Option<&Located<Yaml>>) -> Vec<(Text, usize)> {
         let pools = self.entries(tree, "pools");
-        pools.into_iter().filter_map(|(name, size)| Some((name.clone(), self.count(&size, &name.value)?))).collect()
+        // one of a wrong size is there all the same
+        pools.into_iter().map(|(name, size)| (name.clone(), self.count(&size, &name.value).unwrap_or(1))).collect()
     }
 
     pub(super) fn concurrency(&mut self, tree: &Located<Yaml>, pipeline: &str) -> Concurrency {
+        let before = self.problems.len();
         let fields = self.mapping(tree, "concurrency", keys::CONCURRENCY);
         let group = fields.get("group").and_then(|group| self.text(group, "group"));
         let timeout = fields.get("wait_timeout");
@@ -78,6 +80,7 @@ impl Reader<'_> {
         let on_conflict = on_conflict.map_or(OnConflict::Fail, |conflict| conflict(wait));
         if let Some(timeout) = timeout
             && !matches!(on_conflict, OnConflict::Wait(_))
+            && self.problems.len() == before
         {
             let message = "`wait_timeout` belongs to `on_conflict: wait`";
             self.report(Problem::new("pipeline::type", timeout.span, message).hint("remove it, or let the run wait"));
@@ -112,7 +115,7 @@ impl Reader<'_> {
         let cron = self.text(cron, "cron")?;
         if let Err(error) = Schedule::check_cron(&cron.value) {
             let message = format!("`cron`: expected five fields like `0 0 * * 0`, found `{}`: {error}", cron.value);
-            let hint = "write minute, hour, day of month, month and day of week";
+            let hint = "the fields are minute, hour, day of month, month and day of week: `0 6 * * 1` is Mondays at 6";
             self.report(Problem::new("pipeline::type", cron.span, message).hint(hint));
             return None;
         }

@@ -32,7 +32,7 @@ impl Reader<'_> {
 
     pub(super) fn expected(&mut self, what: &str, expected: &str, found: &Located<Yaml>) {
         let message = format!("`{what}`: expected {expected}, found {}", found.value.describe());
-        self.report(Problem::new("pipeline::type", found.span, message));
+        self.report(Problem::new("pipeline::type", found.span, message).hint(edit(expected, &found.value)));
     }
 
     /// A mapping with known keys.
@@ -136,5 +136,31 @@ impl Reader<'_> {
             self.report(Problem::new("pipeline::type", text.span, message).suggest(&text.value, words));
         }
         found
+    }
+}
+
+/// A text that somebody wrote in place of a list, as a list of its words.
+pub(in crate::pipeline) fn as_list(text: &str) -> String {
+    let comma = if text.contains(',') { " " } else { ", " };
+    format!("[{}]", text.split_whitespace().collect::<Vec<_>>().join(comma))
+}
+
+/// The edit that makes of a value what was expected.
+fn edit(expected: &str, found: &Yaml) -> String {
+    match (expected, found) {
+        ("a mapping", _) => "write it as {key: value}, or each `key: value` on a line of its own below".to_owned(),
+        ("a list", Yaml::Text(text)) => format!("write it as a list: {}", as_list(text)),
+        ("a list", _) => "write it as [a, b], or each `- item` on a line of its own below".to_owned(),
+        ("text", Yaml::Int(_) | Yaml::Float(_) | Yaml::Bool(_)) => format!("quote it: \"{}\"", found.to_json()),
+        ("text", _) => "write a word, or a text in quotes".to_owned(),
+        ("true or false", _) => "write `true` or `false`, without quotes".to_owned(),
+        (duration, Yaml::Int(number)) if duration.starts_with("a duration") => {
+            format!("say the unit: `{number}s`, `{number}m` or `{number}h`")
+        }
+        (duration, _) if duration.starts_with("a duration") => {
+            "write a number with its unit: ms, s, m, h or d, as `1h 30m`".to_owned()
+        }
+        (_, Yaml::Text(_)) => "write a number, without quotes".to_owned(),
+        _ => "write 1 or more".to_owned(),
     }
 }
