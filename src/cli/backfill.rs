@@ -8,8 +8,9 @@ use serde::Serialize;
 use super::error::CliError;
 use super::pipeline_args::PipelineArgs;
 use super::render::{short_id, table};
-use super::run::{ExecutionArgs, Runner};
+use super::run::{Admitted, ExecutionArgs, Runner, admit, give_back};
 use super::{Session, say};
+use crate::artifact::Store;
 use crate::base::{Days, Timestamp};
 use crate::engine::{Outcome, RunReport, RunStatus};
 
@@ -71,21 +72,20 @@ pub(super) async fn backfill(session: &Session, args: &BackfillArgs) -> Result<E
     let dates = dates(args)?;
     let store = session.open_store().await?;
     let runner = Runner::new(&args.execution);
-    let mut lines: Vec<Line> = Vec::new();
-    for (at, as_of) in dates.iter().enumerate() {
-        let as_of_that = PipelineArgs { as_of: Some(*as_of), shadow: !args.apply, ..args.pipeline.clone() };
-        let pipeline = as_of_that.load()?;
-        if !args.execution.quiet {
-            say(&format!("as of {as_of} ({} of {})", at + 1, dates.len()));
+    // what deploys nothing needs no place of its own
+    let lock = match args.apply {
+        false => None,
+        true => {
+            let first = PipelineArgs { as_of: dates.first().copied(), ..args.pipeline.clone() }.load()?;
+            match admit(&first, &store, &super::new_id(), &runner.cancel).await? {
+                Admitted::Free(lock) => lock,
+                Admitted::Skipped(why) | Admitted::Stopped(why) => return Err(CliError::Busy(why)),
+            }
         }
-        let sources = as_of_that.pin(&pipeline, &store).await?;
-        let report = runner.run(&pipeline, &store, sources, super::new_id()).await?;
-        let status = report.status;
-        lines.push(Line::of(&report));
-        if status == RunStatus::Cancelled || (status == RunStatus::Failed && args.fail_fast) {
-            break;
-        }
-    }
+    };
+    let ran = run_all(args, &dates, &store, &runner).await;
+    give_back(lock).await;
+    let lines = ran?;
     let failed = lines.iter().filter(|line| line.status == RunStatus::Failed).count();
     let cancelled = lines.iter().any(|line| line.status == RunStatus::Cancelled);
     if !args.execution.quiet || failed > 0 {
@@ -95,6 +95,30 @@ pub(super) async fn backfill(session: &Session, args: &BackfillArgs) -> Result<E
         return Ok(ExitCode::from(runner.signal().await));
     }
     Ok(ExitCode::from(u8::from(failed > 0)))
+}
+
+async fn run_all(
+    args: &BackfillArgs,
+    dates: &[Timestamp],
+    store: &Store,
+    runner: &Runner<'_>,
+) -> Result<Vec<Line>, CliError> {
+    let mut lines: Vec<Line> = Vec::new();
+    for (at, as_of) in dates.iter().enumerate() {
+        let as_of_that = PipelineArgs { as_of: Some(*as_of), shadow: !args.apply, ..args.pipeline.clone() };
+        let pipeline = as_of_that.load()?;
+        if !args.execution.quiet {
+            say(&format!("as of {as_of} ({} of {})", at + 1, dates.len()));
+        }
+        let sources = as_of_that.pin(&pipeline, store).await?;
+        let report = runner.run(&pipeline, store, sources, super::new_id()).await?;
+        let status = report.status;
+        lines.push(Line::of(&report));
+        if status == RunStatus::Cancelled || (status == RunStatus::Failed && args.fail_fast) {
+            break;
+        }
+    }
+    Ok(lines)
 }
 
 fn dates(args: &BackfillArgs) -> Result<Vec<Timestamp>, CliError> {

@@ -99,7 +99,7 @@ async fn carry_out(session: &Session, args: &RunArgs, run_id: String) -> Result<
     refresh(&mut pipeline, &args.refresh)?;
     let negative = NegativeVerdicts::new(&pipeline, &args.fail_on)?;
     let store = session.open_store().await?;
-    let _lock = match admit(&pipeline, &store, &run_id, &runner.cancel).await? {
+    let lock = match admit(&pipeline, &store, &run_id, &runner.cancel).await? {
         Admitted::Free(lock) => lock,
         Admitted::Skipped(why) => {
             if !args.execution.quiet {
@@ -113,8 +113,12 @@ async fn carry_out(session: &Session, args: &RunArgs, run_id: String) -> Result<
         }
     };
     send_due(&pipeline, &store, None).await;
-    let sources = args.pipeline.pin(&pipeline, &store).await?;
-    let report = runner.run(&pipeline, &store, sources, run_id).await?;
+    let ran = match args.pipeline.pin(&pipeline, &store).await {
+        Ok(sources) => runner.run(&pipeline, &store, sources, run_id).await,
+        Err(error) => Err(error),
+    };
+    give_back(lock).await;
+    let report = ran?;
     let doubtful = report.nodes.iter().any(|node| !node.nondeterministic.is_empty());
     if report.status != RunStatus::Succeeded {
         let failures = failures(&store, &report, &rerun_words()).await;
@@ -135,6 +139,13 @@ async fn carry_out(session: &Session, args: &RunArgs, run_id: String) -> Result<
     Ok(Called::Ran(Box::new(report), code))
 }
 
+/// Frees the group. On S3 a lease that is only dropped stands until it expires.
+pub(super) async fn give_back(lock: Option<Lock>) {
+    if let Some(lock) = lock {
+        let _ = lock.release().await;
+    }
+}
+
 /// The call as it was made, for whoever makes it again.
 fn rerun_words() -> String {
     let quote = |word: String| {
@@ -146,7 +157,7 @@ fn rerun_words() -> String {
 }
 
 /// Whether a run may begin.
-enum Admitted {
+pub(super) enum Admitted {
     /// It may, as long as it holds the lock of its group, if it has one.
     Free(Option<Lock>),
     /// It is not needed, for this reason.
@@ -155,7 +166,12 @@ enum Admitted {
     Stopped(String),
 }
 
-async fn admit(pipeline: &Pipeline, store: &Store, run: &str, cancel: &CancelToken) -> Result<Admitted, CliError> {
+pub(super) async fn admit(
+    pipeline: &Pipeline,
+    store: &Store,
+    run: &str,
+    cancel: &CancelToken,
+) -> Result<Admitted, CliError> {
     let Some(concurrency) = &pipeline.concurrency else { return Ok(Admitted::Free(None)) };
     let group = concurrency.group.as_str();
     let words = |holder: &Holder| {
