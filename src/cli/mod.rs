@@ -13,6 +13,8 @@
 mod audit;
 mod backfill;
 mod diagnostic;
+#[cfg(test)]
+mod documents;
 mod error;
 mod gc;
 mod inspect;
@@ -24,6 +26,7 @@ mod progress;
 mod registry;
 mod render;
 mod run;
+mod schema;
 mod status;
 mod validate;
 mod verdict;
@@ -83,6 +86,8 @@ enum Command {
     Pin(gc::PinCommand),
     /// List the node kinds, or show one with its inputs, outputs, values and settings.
     Kinds(kinds::KindsArgs),
+    /// Print the JSON Schema of pipeline or strategy files, for editors.
+    Schema(schema::SchemaArgs),
 }
 
 impl Command {
@@ -101,6 +106,7 @@ impl Command {
             Self::Gc(_) => "gc",
             Self::Pin(_) => "pin",
             Self::Kinds(_) => "kinds",
+            Self::Schema(_) => "schema",
         }
     }
 }
@@ -178,6 +184,7 @@ pub fn main() -> ExitCode {
             Command::Gc(args) => gc::gc(&session, &args).await,
             Command::Pin(command) => gc::pin(&session, &command).await,
             Command::Kinds(args) => kinds::kinds(&session, &args),
+            Command::Schema(args) => schema::schema(&session, &args),
         }
     });
     // a node body that did not stop in time must not hold the process

@@ -1,100 +1,30 @@
 //! Holds the files of `docs/examples` and the page about them against the program they call.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::process::Command;
 use std::str::FromStr as _;
 
-use clap::Parser as _;
 use serde_json::Value;
 
 use super::fixtures::failed_run;
 use super::{github, metrics};
-use crate::cli::Cli;
+use crate::cli::documents::{accepted, blocks, calls, read};
 use crate::pipeline::LoadOptions;
 
 const EXAMPLES: [&str; 4] = ["crontab", "walkforward-weekly.service", "walkforward-weekly.timer", "weekly.yml"];
 const GUIDE: &str = "docs/guide/ci.md";
 
-fn read(path: &str) -> String {
-    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
-}
-
 fn example(name: &str) -> String {
     read(&format!("docs/examples/{name}"))
 }
 
-/// Language and text of each fenced block.
-fn blocks(markdown: &str) -> Vec<(String, String)> {
-    let mut found = Vec::new();
-    let mut lines = markdown.lines();
-    while let Some(line) = lines.find(|line| line.starts_with("```")) {
-        let body: Vec<&str> = lines.by_ref().take_while(|line| !line.starts_with("```")).collect();
-        found.push((line.trim_start_matches('`').to_owned(), body.join("\n") + "\n"));
-    }
-    found
-}
-
-/// The calls of the program in a file, each as its words, up to what ends a command of a shell.
-fn calls(text: &str) -> Vec<Vec<String>> {
-    let starts_a_word =
-        |line: &str, at: usize| line[..at].chars().next_back().is_none_or(|c| matches!(c, ' ' | '/' | '='));
-    let mut found = Vec::new();
-    for line in text.lines().filter(|line| !line.trim_start().starts_with('#')) {
-        for (at, name) in line.match_indices("walkforward ").filter(|(at, _)| starts_a_word(line, *at)) {
-            found.push([vec!["walkforward".to_owned()], words(&line[at + name.len()..])].concat());
-        }
-    }
-    found
-}
-
-/// Words as a shell splits them, quotes taken away; a variable stays as it is written.
-fn words(text: &str) -> Vec<String> {
-    let mut found = vec![String::new()];
-    let mut quote = None;
-    for c in text.chars() {
-        match (quote, c) {
-            (Some(open), c) if c == open => quote = None,
-            (None, '"' | '\'') => quote = Some(c),
-            (None, '|' | '&' | ';' | '>' | '<' | '#' | '`') => break,
-            (None, c) if c.is_whitespace() => found.push(String::new()),
-            (_, c) => found.last_mut().unwrap().push(c),
-        }
-    }
-    found.retain(|word| !word.is_empty());
-    found
-}
-
-fn accepted(call: &[String]) {
-    if let Err(error) = Cli::try_parse_from(call) {
-        let shown =
-            matches!(error.kind(), clap::error::ErrorKind::DisplayHelp | clap::error::ErrorKind::DisplayVersion);
-        assert!(shown, "{call:?}\n{error}");
-    }
-    for file in call.iter().filter(|word| word.starts_with("pipelines/")) {
-        assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join(file).exists(), "{call:?}: no file `{file}`");
-    }
-}
-
 #[test]
-fn every_call_in_the_examples_and_in_the_guide_is_one_that_the_program_takes() {
+fn every_call_in_the_examples_is_one_that_the_program_takes() {
     for (name, count) in EXAMPLES.iter().zip([1, 1, 0, 2]) {
         let calls = calls(&example(name));
         assert_eq!(calls.len(), count, "{name}: {calls:?}");
         calls.iter().for_each(|call| accepted(call));
     }
-    let calls: Vec<Vec<String>> = blocks(&read(GUIDE)).iter().flat_map(|(_, text)| calls(text)).collect();
-    assert!(calls.len() >= 4, "{calls:?}");
-    calls.iter().for_each(|call| accepted(call));
-}
-
-#[test]
-fn a_call_that_the_program_does_not_take_is_found() {
-    let found = calls(
-        "cd /srv && /usr/local/bin/walkforward run \"a b.yaml\" --junt x.xml | tee log # walkforward\n# walkforward run\n",
-    );
-    assert_eq!(found, [["walkforward", "run", "a b.yaml", "--junt", "x.xml"]]);
-    assert!(Cli::try_parse_from(&found[0]).is_err());
 }
 
 #[test]
