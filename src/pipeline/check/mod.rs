@@ -24,9 +24,17 @@ use node::Checker;
 /// # Errors
 /// Every problem of the first stage that has any.
 pub fn load(text: &str, options: &LoadOptions) -> Result<Pipeline, Vec<Problem>> {
-    let tree = yaml::parse(text)?;
+    load_tree(&yaml::parse(text)?, text, options)
+}
+
+/// Reads a pipeline file whose text is parsed already.
+pub(super) fn load_tree(
+    tree: &Located<yaml::Yaml>,
+    text: &str,
+    options: &LoadOptions,
+) -> Result<Pipeline, Vec<Problem>> {
     let mut problems = Vec::new();
-    let file = file::read(&tree, &mut problems);
+    let file = file::read(tree, &mut problems);
     let params = declared_params(&file, options, &mut problems);
     let names = Names::new(&file, &mut problems);
     stage(&mut problems)?;

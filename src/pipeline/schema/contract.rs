@@ -6,10 +6,12 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
+use super::super::check::load_tree;
+use super::super::yaml::{self, Yaml};
 use super::super::{LoadOptions, keys, load};
 use super::pipeline_schema;
-use crate::base::Problem;
 use crate::base::conformance::{conforms, defect};
+use crate::base::{Located, Problem, Span};
 
 /// What only the loader can know: part of the place that is changed, code of the problem, words of its message, and why
 /// no schema says it.
@@ -58,7 +60,7 @@ fn pipelines(folder: &str) -> Vec<(String, String, Value)> {
     paths.sort();
     let read = |path: &std::path::PathBuf| {
         let text = std::fs::read_to_string(path).unwrap();
-        let value = super::super::yaml::parse(&text).unwrap().value.to_json();
+        let value = yaml::parse(&text).unwrap().value.to_json();
         (path.file_name().unwrap().to_string_lossy().into_owned(), text, value)
     };
     paths.iter().map(read).collect()
@@ -174,12 +176,6 @@ fn places(value: &Value, at: &str, found: &mut Vec<String>) {
     }
 }
 
-fn every_place(value: &Value) -> Vec<String> {
-    let mut found = Vec::new();
-    places(value, "", &mut found);
-    found
-}
-
 /// Another value at one place.
 fn changed(whole: &Value, place: &str, how: &str, change: impl FnOnce(&mut Value)) -> Mutant {
     let mut value = whole.clone();
@@ -188,7 +184,7 @@ fn changed(whole: &Value, place: &str, how: &str, change: impl FnOnce(&mut Value
 }
 
 /// Values of every type and of awkward sizes.
-fn replaced(whole: &Value) -> Vec<Mutant> {
+fn replaced(whole: &Value, place: &str) -> Vec<Mutant> {
     let others = [
         json!(null),
         json!(true),
@@ -208,56 +204,49 @@ fn replaced(whole: &Value) -> Vec<Mutant> {
         json!({"range": {"from": 1, "to": 2}}),
         json!({"range": {"from": 1}, "too": 2}),
     ];
-    let at = |place: &String| {
-        let other =
-            |other: &Value| changed(whole, place, &format!("replaced by {other}"), |value| *value = other.clone());
-        others.iter().map(other).collect::<Vec<_>>()
-    };
-    every_place(whole).iter().flat_map(at).collect()
+    let other = |other: &Value| changed(whole, place, &format!("replaced by {other}"), |value| *value = other.clone());
+    others.iter().map(other).collect()
 }
 
-/// Each key and each item left out.
-fn removed(whole: &Value) -> Vec<Mutant> {
-    let mut found = Vec::new();
-    for place in every_place(whole).iter().filter(|place| !place.is_empty()) {
-        let (above, last) = place.rsplit_once('/').unwrap();
-        found.push(changed(whole, above, &format!("without {last}"), |value| match value {
-            Value::Object(fields) => drop(fields.remove(&last.replace("~1", "/").replace("~0", "~"))),
-            Value::Array(items) => drop(items.remove(last.parse().unwrap())),
-            _ => {}
-        }));
-    }
-    found
+/// The key or the item left out.
+fn removed(whole: &Value, place: &str) -> Vec<Mutant> {
+    let Some((above, last)) = place.rsplit_once('/') else { return Vec::new() };
+    let without = |value: &mut Value| match value {
+        Value::Object(fields) => drop(fields.remove(&last.replace("~1", "/").replace("~0", "~"))),
+        Value::Array(items) => drop(items.remove(last.parse().unwrap())),
+        _ => {}
+    };
+    vec![changed(whole, above, &format!("without {last}"), without)]
+}
+
+fn keys_of<'a>(whole: &'a Value, place: &str) -> Vec<&'a String> {
+    whole.pointer(place).unwrap().as_object().into_iter().flat_map(Map::keys).collect()
 }
 
 /// Each key misspelt.
-fn misspelt(whole: &Value) -> Vec<Mutant> {
+fn misspelt(whole: &Value, place: &str) -> Vec<Mutant> {
     let mut found = Vec::new();
-    for place in every_place(whole) {
-        for key in whole.pointer(&place).unwrap().as_object().into_iter().flat_map(Map::keys) {
-            for other in [format!("{key}s"), format!("{key} {key}"), format!("../{key}")] {
-                found.push(changed(whole, &place, &format!("{key} misspelt {other}"), |value| {
-                    let fields = value.as_object_mut().unwrap();
-                    let moved = fields.remove(key).unwrap();
-                    fields.insert(other.clone(), moved);
-                }));
-            }
+    for key in keys_of(whole, place) {
+        for other in [format!("{key}s"), format!("{key} {key}"), format!("../{key}")] {
+            found.push(changed(whole, place, &format!("{key} misspelt {other}"), |value| {
+                let fields = value.as_object_mut().unwrap();
+                let moved = fields.remove(key).unwrap();
+                fields.insert(other.clone(), moved);
+            }));
         }
     }
     found
 }
 
 /// Each key of the language where it does not stand, with a value that is right elsewhere.
-fn added(whole: &Value) -> Vec<Mutant> {
-    let mut found = Vec::new();
+fn added(whole: &Value, place: &str) -> Vec<Mutant> {
     // the keys below `with` are those of the kinds
-    for place in every_place(whole).iter().filter(|place| !place.contains("/with/")) {
-        let Some(fields) = whole.pointer(place).unwrap().as_object() else { continue };
-        for key in every_key().into_iter().filter(|key| !fields.contains_key(*key)) {
-            found.push(changed(whole, place, &format!("with {key}"), |value| value[key] = a_right_value(key)));
-        }
+    if !whole.pointer(place).unwrap().is_object() || place.contains("/with/") {
+        return Vec::new();
     }
-    found
+    let there = keys_of(whole, place);
+    let lacking = every_key().into_iter().filter(|key| there.iter().all(|there| there != key));
+    lacking.map(|key| changed(whole, place, &format!("with {key}"), |value| value[key] = a_right_value(key))).collect()
 }
 
 fn a_right_value(key: &str) -> Value {
@@ -291,10 +280,28 @@ fn is_loader_only(mutant: &Mutant, problem: &Problem) -> bool {
     })
 }
 
+/// A value as if it had been parsed: most of the time of a load goes into parsing.
+fn tree(value: &Value) -> Located<Yaml> {
+    let tree = match value {
+        Value::Null => Yaml::Null,
+        Value::Bool(value) => Yaml::Bool(*value),
+        Value::Number(number) => match number.as_i64() {
+            Some(whole) => Yaml::Int(whole),
+            None => Yaml::Float(number.as_f64().unwrap()),
+        },
+        Value::String(text) => Yaml::Text(text.clone()),
+        Value::Array(items) => Yaml::List(items.iter().map(tree).collect()),
+        Value::Object(fields) => {
+            let field = |(key, field): (&String, &Value)| (Located::new(key.clone(), Span::default()), tree(field));
+            Yaml::Map(fields.iter().map(field).collect())
+        }
+    };
+    Located::new(tree, Span::default())
+}
+
 /// Says how the schema and the loader differ about a mutant, if they do and must not.
 fn difference(schema: &Value, mutant: &Mutant) -> Option<String> {
-    let text = serde_json::to_string(&mutant.value).unwrap();
-    match (load(&text, &options()), conforms(schema, &mutant.value)) {
+    match (load_tree(&tree(&mutant.value), "", &options()), conforms(schema, &mutant.value)) {
         (Ok(_), Ok(())) | (Err(_), Err(_)) => None,
         (Ok(_), Err(reason)) => Some(format!("{}: only the schema refuses it: {reason}", mutant.what)),
         (Err(problems), Ok(())) => {
@@ -308,17 +315,20 @@ fn difference(schema: &Value, mutant: &Mutant) -> Option<String> {
 }
 
 /// Holds schema and loader against each other over all mutants of the sound pipelines.
-fn agree(mutants: fn(&Value) -> Vec<Mutant>, least: usize) {
+fn agree(mutants: fn(&Value, &str) -> Vec<Mutant>, least: usize) {
     let schema = pipeline_schema();
-    let mut seen = 0;
-    let mut found = Vec::new();
-    for (name, _, value) in corpus() {
-        let all = mutants(&value);
-        seen += all.len();
-        found.extend(all.iter().filter_map(|mutant| Some(format!("{name}{}", difference(&schema, mutant)?))));
+    let (mut seen, mut found) = (0, Vec::new());
+    for (name, _, whole) in corpus() {
+        let mut all = Vec::new();
+        places(&whole, "", &mut all);
+        for place in &all {
+            let mutants = mutants(&whole, place);
+            seen += mutants.len();
+            let differences = mutants.iter().filter_map(|mutant| difference(&schema, mutant));
+            found.extend(differences.map(|difference| format!("{name}{difference}")));
+        }
     }
     assert!(seen >= least, "only {seen} mutants");
-    found.dedup();
     assert!(found.is_empty(), "{} of {seen}:\n{}", found.len(), found.join("\n"));
 }
 
@@ -334,7 +344,7 @@ fn a_key_or_an_item_that_lacks_is_refused_by_both_or_by_neither() {
 
 #[test]
 fn a_misspelt_key_is_refused_by_both_or_by_neither() {
-    agree(misspelt, 500);
+    agree(misspelt, 300);
 }
 
 #[test]
