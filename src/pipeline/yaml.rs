@@ -2,6 +2,7 @@
 //!
 //! A tree instead of derived structs, because a reader that stops at the first mistake makes its user run it ten times.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -181,10 +182,12 @@ fn place_fields(
     problems: &mut Vec<Problem>,
 ) -> Vec<(Located<String>, Located<Yaml>)> {
     let mut placed: Vec<(Located<String>, Located<Yaml>)> = Vec::with_capacity(fields.len());
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     for (key, field) in fields {
         let key = Located::new(key.value, span_of(&key.referenced, text));
-        if let Some((first, _)) = placed.iter().find(|(other, _)| other.value == key.value) {
-            let line = 1 + text[..first.span.start].matches('\n').count();
+        let first = *seen.entry(key.value.clone()).or_insert(key.span.start);
+        if first != key.span.start {
+            let line = 1 + text[..first].matches('\n').count();
             problems.push(
                 Problem::new(
                     "pipeline::duplicate_key",

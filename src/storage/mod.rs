@@ -10,6 +10,7 @@
 mod leftovers;
 mod lock;
 
+use std::io::{ErrorKind, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
@@ -89,6 +90,9 @@ const DURABLE: &str = "registry/";
 /// A store without a readable format is refused, so that this one must survive too.
 const FORMAT: &str = "FORMAT";
 
+/// The largest file, in bytes, that is read without handing it to another thread.
+const SMALL: u64 = 256 * 1024;
+
 /// An opened store.
 #[derive(Clone, Debug)]
 pub struct Storage {
@@ -97,6 +101,8 @@ pub struct Storage {
     durable: Option<Arc<dyn ObjectStore>>,
     /// The folder of a local store.
     folder: Option<PathBuf>,
+    /// Where in that folder an object is.
+    paths: Option<Arc<LocalFileSystem>>,
     locks: LockPlace,
     prefix: Path,
     location: String,
@@ -127,6 +133,7 @@ impl Storage {
                     store: Arc::new(store),
                     durable: None,
                     folder: None,
+                    paths: None,
                     locks: LockPlace::Leases(LeaseTerms::default()),
                     prefix: Path::from(prefix),
                     location: location.to_owned(),
@@ -142,6 +149,7 @@ impl Storage {
             store: Arc::new(InMemory::new()),
             durable: None,
             folder: None,
+            paths: None,
             locks: LockPlace::Memory(MemoryLocks::default()),
             prefix: Path::default(),
             location: "memory".to_owned(),
@@ -156,10 +164,12 @@ impl Storage {
 
     fn at_folder(folder: &FilePath, location: &str) -> Result<Self, object_store::Error> {
         let flushing = LocalFileSystem::new_with_prefix(folder)?.with_fsync(true);
+        let files = Arc::new(LocalFileSystem::new_with_prefix(folder)?);
         Ok(Self {
-            store: Arc::new(LocalFileSystem::new_with_prefix(folder)?),
+            store: files.clone(),
             durable: Some(Arc::new(flushing)),
             folder: Some(folder.to_owned()),
+            paths: Some(files),
             locks: LockPlace::Folder(folder.join("locks")),
             prefix: Path::default(),
             location: location.to_owned(),
@@ -176,11 +186,31 @@ impl Storage {
     /// # Errors
     /// The store cannot be reached or refuses.
     pub async fn get(&self, name: &str) -> Result<Option<Bytes>, StorageError> {
+        if let Some(found) = self.read_small_file(name) {
+            return Ok(found);
+        }
         match self.store.get(&self.path(name)).await {
             Ok(found) => found.bytes().await.map(Some).map_err(|source| self.failed("read", name, source)),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
             Err(source) => Err(self.failed("read", name, source)),
         }
+    }
+
+    /// Reads a small file at once: handing it to other threads and back, twice, would take longer than the reading.
+    /// `None` where it is large or cannot be read like this; what is read is `None` where there is no such file.
+    fn read_small_file(&self, name: &str) -> Option<Option<Bytes>> {
+        let path = self.paths.as_ref()?.path_to_filesystem(&self.path(name)).ok()?;
+        let mut file = match std::fs::File::open(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Some(None),
+            opened => opened.ok()?,
+        };
+        let len = file.metadata().ok().filter(std::fs::Metadata::is_file)?.len();
+        if len > SMALL {
+            return None;
+        }
+        let mut bytes = Vec::with_capacity(usize::try_from(len).ok()?);
+        file.read_to_end(&mut bytes).ok()?;
+        Some(Some(bytes.into()))
     }
 
     /// Writes an object unless one of that name exists: of any number of writers exactly one gets [`Created::New`].

@@ -3,6 +3,17 @@
 //! Each test spoils one thing of [`SOUND`]. A snapshot is the whole of stderr; the assertions in
 //! [`placed_and_hinted`] hold for all.
 
+/// Each row is a test: its name, what stands in a sound pipeline, and what a hasty writer put there instead.
+macro_rules! refused {
+    ($($name:ident: $sound:expr => $wrong:expr;)*) => {
+        $(#[test]
+        fn $name() {
+            insta::assert_snapshot!(refusal(&spoilt($sound, $wrong), &[]));
+        })*
+    };
+}
+
+mod file;
 mod orchestration;
 
 use crate::bench::{Bench, Call};

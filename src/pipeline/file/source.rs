@@ -32,11 +32,16 @@ pub(in crate::pipeline) const PARTS: [Word<RegistryPart>; 2] = [
 impl Reader<'_> {
     pub(super) fn source(&mut self, name: &Text, tree: &Located<Yaml>) -> Option<SourceFile> {
         let what = format!("source `{}`", name.value);
+        let before = self.problems.len();
         let fields = self.mapping(tree, &what, keys::SOURCE);
         if let Some(model) = fields.get("registry") {
             return self.registry_source(&what, &fields, model);
         }
         let Some(path) = fields.get("path") else {
+            // a key that is not known is most likely the one that lacks
+            if self.problems.len() > before {
+                return None;
+            }
             self.report(
                 Problem::new("pipeline::source", name.span, format!("{what} has neither `path` nor `registry`"))
                     .hint("add `path: data/bars.parquet`, or `registry: NAME`"),

@@ -68,16 +68,6 @@ fn spoilt(sound: &str, wrong: &str) -> String {
     SOUND.replace(sound, wrong)
 }
 
-/// Each row is a test: its name, what stands in [`SOUND`], and what a hasty writer put there instead.
-macro_rules! refused {
-    ($($name:ident: $sound:expr => $wrong:expr;)*) => {
-        $(#[test]
-        fn $name() {
-            insta::assert_snapshot!(refusal(&spoilt($sound, $wrong), &[]));
-        })*
-    };
-}
-
 const MODELS: &str = "model: \"${params.models}\"";
 const SEEDS: &str = "seed: {range: {from: 1, to: 3}}";
 const EXCLUDE: &str = "exclude: [{model: tree, seed: 3}]";

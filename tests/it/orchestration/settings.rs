@@ -75,6 +75,66 @@ nodes: {a: {kind: noop, with: {payload: ['as of ${run.as_of}: ${params.n}', '\\$
 }
 
 #[test]
+fn the_window_ends_at_the_last_tick_of_the_schedule_where_nothing_else_is_said() {
+    let bench = project("nodes: {a: {kind: noop, with: {payload: \"${run.as_of}\"}}}");
+    let text = |schedule: &str| {
+        format!(
+            "schedule: {{cron: \"0 0 1 1 *\"{schedule}}}\nnodes: {{a: {{kind: noop, with: {{payload: \"${{run.as_of}}\"}}}}}}\n"
+        )
+    };
+    let year = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).year();
+    bench.write("yearly.yaml", text(""));
+    let as_of = |args: &[&str]| bench.run("yearly.yaml", args).0["as_of"].as_str().unwrap().to_owned();
+    assert_eq!(as_of(&[]), format!("{year}-01-01"));
+    assert_eq!(as_of(&["--as-of", "2020-02-02"]), "2020-02-02");
+    assert!(bench.run("yearly.yaml", &[]).all("reused"), "a run later in the period finds the results of the period");
+    bench.write("yearly.yaml", text(", timezone: Asia/Tokyo"));
+    assert!(as_of(&[]).ends_with("-12-31T15:00:00Z"));
+}
+
+#[test]
+fn a_source_that_changes_while_the_run_is_under_way_changes_nothing_in_it() {
+    let bench = project(&format!(
+        "sources: {{raw: {{path: raw.txt, schema: file@1}}}}
+nodes:
+  first: {{{}}}
+  copy: {{{}, needs: [first], inputs: {{raw: sources.raw}}}}",
+        shell("echo changed > @/raw.txt; echo > out"),
+        shell("cp inputs/raw out")
+    ));
+    bench.write("raw.txt", "as it was\n");
+    let report = bench.run(FILE, &[]);
+    assert_eq!(text(&bench, &report, "copy", "out"), "as it was\n");
+    let next = bench.run(FILE, &[]);
+    assert_eq!((next.outcome("copy"), text(&bench, &next, "copy", "out").as_str()), ("succeeded", "changed\n"));
+}
+
+#[test]
+fn a_folder_as_a_source_is_a_tree() {
+    let bench = project(&format!(
+        "sources: {{raw: {{path: raw, schema: file@1}}}}\nnodes:\n  list: {{{}, inputs: {{raw: sources.raw}}}}",
+        shell("cat inputs/raw/* > out")
+    ));
+    bench.write("raw/a.txt", "a\n");
+    bench.write("raw/b.txt", "b\n");
+    assert_eq!(text(&bench, &bench.run(FILE, &[]), "list", "out"), "a\nb\n");
+    bench.write("raw/c.txt", "c\n");
+    assert_eq!(text(&bench, &bench.run(FILE, &[]), "list", "out"), "a\nb\nc\n");
+}
+
+#[test]
+fn the_store_is_said_by_the_call_or_the_environment_and_makes_no_difference() {
+    let mut bench = project("nodes: {a: {kind: noop, with: {payload: 1}}}");
+    let first = bench.run(FILE, &[]);
+    let second = bench.run(FILE, &["--store", "elsewhere"]);
+    bench.set("WALKFORWARD_STORE", "from-the-environment");
+    let third = bench.run(FILE, &[]);
+    assert!([&second, &third].iter().all(|report| report.all("succeeded")), "another store knows nothing");
+    assert!(bench.path("elsewhere/FORMAT").exists() && bench.path("from-the-environment/FORMAT").exists());
+    assert_eq!((second.digests(), third.digests()), (first.digests(), first.digests()));
+}
+
+#[test]
 fn each_instance_is_published_to_a_path_of_its_own() {
     let bench = project(
         "nodes:
