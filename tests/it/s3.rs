@@ -77,9 +77,9 @@ impl Server {
         bench.set("AWS_ACCESS_KEY_ID", "test");
         bench.set("AWS_SECRET_ACCESS_KEY", "test");
         bench.set("AWS_REGION", "us-east-1");
-        bench.set("AWS_ENDPOINT", &format!("http://127.0.0.1:{}", self.port));
+        bench.set("AWS_ENDPOINT", format!("http://127.0.0.1:{}", self.port));
         bench.set("AWS_ALLOW_HTTP", "true");
-        bench.set("WALKFORWARD_STORE", &format!("s3://{bucket}/models/team"));
+        bench.set("WALKFORWARD_STORE", format!("s3://{bucket}/models/team"));
         bench
     }
 }
