@@ -7,6 +7,7 @@ use clap::Args;
 use super::Session;
 use super::error::CliError;
 use super::render::{moment, nodes_table, short_id, table};
+use crate::artifact::Store;
 use crate::engine::{self, RunStatus, RunView};
 
 #[derive(Debug, Args)]
@@ -23,8 +24,9 @@ pub(super) struct ShowArgs {
     run: String,
 }
 
-fn status_word(view: &RunView) -> &'static str {
-    match view.end.as_ref().map(|end| end.status) {
+/// The words for how a run ended.
+pub(super) fn status_word(status: Option<RunStatus>) -> &'static str {
+    match status {
         Some(RunStatus::Succeeded) => "succeeded",
         Some(RunStatus::Failed) => "failed",
         Some(RunStatus::Cancelled) => "cancelled",
@@ -33,7 +35,7 @@ fn status_word(view: &RunView) -> &'static str {
 }
 
 pub(super) async fn runs(session: &Session, args: &RunsArgs) -> Result<ExitCode, CliError> {
-    let store = session.open_store().await?;
+    let store = session.existing_store().await?;
     let views = engine::list_runs(&store, args.limit).await?;
     session.print(&views, || {
         if views.is_empty() {
@@ -44,7 +46,7 @@ pub(super) async fn runs(session: &Session, args: &RunsArgs) -> Result<ExitCode,
                 short_id(&view.start.run).to_owned(),
                 view.start.pipeline.clone(),
                 view.start.as_of.to_string(),
-                status_word(view).to_owned(),
+                status_word(ended(view)).to_owned(),
                 moment(view.start.at),
             ]
         });
@@ -53,19 +55,27 @@ pub(super) async fn runs(session: &Session, args: &RunsArgs) -> Result<ExitCode,
     Ok(ExitCode::SUCCESS)
 }
 
+fn ended(view: &RunView) -> Option<RunStatus> {
+    view.end.as_ref().map(|end| end.status)
+}
+
+/// Finds a run by its id, the end of it, or `latest`.
+pub(super) async fn find_run(session: &Session, store: &Store, run: &str) -> Result<RunView, CliError> {
+    engine::read_run(store, run).await?.ok_or_else(|| {
+        CliError::Usage(format!("no single run `{run}` in {}; `walkforward runs` lists them", session.store))
+    })
+}
+
 pub(super) async fn show(session: &Session, args: &ShowArgs) -> Result<ExitCode, CliError> {
-    let store = session.open_store().await?;
-    let Some(view) = engine::read_run(&store, &args.run).await? else {
-        let message = format!("no single run `{}` in {}; `walkforward runs` lists them", args.run, session.store);
-        return Err(CliError::Usage(message));
-    };
+    let store = session.existing_store().await?;
+    let view = find_run(session, &store, &args.run).await?;
     session.print(&view, || {
         let head = format!(
             "{} · as of {} · run {} · {}",
             view.start.pipeline,
             view.start.as_of,
             view.start.run,
-            status_word(&view)
+            status_word(ended(&view))
         );
         let artifacts = view.nodes.iter().flat_map(|node| {
             node.outputs.iter().map(move |(port, output)| {

@@ -249,6 +249,25 @@ pub async fn read_run(store: &Store, id: &str) -> Result<Option<RunView>, StoreE
     }
 }
 
+/// Finds the run of the same pipeline that began before another. Runs that are nodes of runs are a series of their own.
+///
+/// # Errors
+/// The store cannot be reached, or a record is damaged.
+pub async fn run_before(store: &Store, run: &StartRecord) -> Result<Option<RunView>, StoreError> {
+    let own = folder_of(&run.at, &run.run);
+    for folder in run_folders(store).await?.into_iter().skip_while(|folder| *folder != own).skip(1) {
+        let start = match store.read_record::<StartRecord>(&format!("{folder}/start.json")).await {
+            Ok(Some(start)) => start,
+            Ok(None) | Err(StoreError::Record { .. }) => continue,
+            Err(error) => return Err(error),
+        };
+        if start.pipeline == run.pipeline && start.parent.is_some() == run.parent.is_some() {
+            return read_folder(store, &folder).await;
+        }
+    }
+    Ok(None)
+}
+
 async fn read_folder(store: &Store, folder: &str) -> Result<Option<RunView>, StoreError> {
     let start = match store.read_record::<StartRecord>(&format!("{folder}/start.json")).await {
         Ok(Some(start)) => start,

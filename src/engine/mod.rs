@@ -33,7 +33,7 @@ use crate::pipeline::LookUp;
 
 pub use event::{AttemptRecord, NodeRecord, Outcome, RunEvent, RunStatus};
 pub use exclusive::{Admission, acquire, group_lock_name, is_live, run_lock_name};
-pub use journal::{EndRecord, RunView, StartRecord, last_parts, list_runs, read_log, read_run};
+pub use journal::{EndRecord, RunView, StartRecord, last_parts, list_runs, read_log, read_run, run_before};
 pub use notify::{DueNotification, outbox};
 pub use scheduler::run;
 pub use sources::{PinnedSources, pin};

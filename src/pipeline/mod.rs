@@ -14,6 +14,7 @@ mod keys;
 mod matrix;
 mod params;
 mod policy;
+mod project;
 mod reference;
 mod schedule;
 pub mod schema;
@@ -35,6 +36,7 @@ pub use condition::Condition;
 pub use matrix::{Coordinate, Coordinates};
 pub use params::{Param, ParamType, param_file};
 pub use policy::{CacheMode, Concurrency, FailureClass, Notify, NotifyTarget, OnConflict, Policy, Retry};
+pub use project::Project;
 pub use schedule::Schedule;
 
 /// Reads a file's text; the error says why it cannot be read.

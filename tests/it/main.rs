@@ -6,6 +6,7 @@
 //! | `architecture` | layers, file length, and who may print, read the clock or the environment |
 //! | `diagnostics` | what a person reads when a pipeline is wrong, as snapshots |
 //! | `behaviour` | reuse, resume, damage, deployment and exit codes, end to end |
+//! | `commands` | graph, diff, logs, schedule, init, doctor and where the store is |
 //! | `outside` | what a run tells a monitor, Prometheus and CI systems |
 
 #![allow(
@@ -18,6 +19,7 @@
 mod architecture;
 mod behaviour;
 mod bench;
+mod commands;
 mod diagnostics;
 mod outside;
 // the unit tests of what is sent have the same server
