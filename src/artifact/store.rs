@@ -19,6 +19,12 @@ pub enum StoreError {
     /// The disk or the bucket.
     #[error(transparent)]
     Storage(#[from] StorageError),
+    /// No store where one was looked for.
+    #[error("there is no store at `{location}`: run a pipeline first, or say where it is with --store")]
+    Missing {
+        /// The place.
+        location: String,
+    },
     /// A store of another format.
     #[error("the store `{location}` has format `{found}`, this program reads and writes `walkforward store 1`")]
     Format {
@@ -71,6 +77,17 @@ impl Store {
         Self::over(Storage::open(location)?).await
     }
 
+    /// Opens a store to look at it: one that is not there is not made.
+    ///
+    /// # Errors
+    /// There is none, it cannot be reached, or it has a format we do not know.
+    pub async fn open_existing(location: &str) -> Result<Self, StoreError> {
+        let missing = || StoreError::Missing { location: location.to_owned() };
+        let storage = Storage::open_existing(location)?.ok_or_else(missing)?;
+        let found = storage.get("FORMAT").await?.ok_or_else(missing)?;
+        Self::of_format(storage, &found)
+    }
+
     /// Uses storage that is already open.
     ///
     /// # Errors
@@ -83,8 +100,12 @@ impl Store {
                 Created::Exists => storage.get("FORMAT").await?.unwrap_or_default(),
             },
         };
+        Self::of_format(storage, &found)
+    }
+
+    fn of_format(storage: Storage, found: &[u8]) -> Result<Self, StoreError> {
         if found != FORMAT {
-            let found = String::from_utf8_lossy(&found).trim().to_owned();
+            let found = String::from_utf8_lossy(found).trim().to_owned();
             return Err(StoreError::Format { location: storage.location().to_owned(), found });
         }
         Ok(Self { storage })
@@ -360,6 +381,16 @@ mod tests {
         assert_eq!(store.commit_action(&first).await.unwrap(), Commit::Ours);
         assert_eq!(store.commit_action(&first).await.unwrap(), Commit::Ours);
         assert_eq!(store.commit_action(&second).await.unwrap(), Commit::Theirs(first));
+    }
+
+    #[tokio::test]
+    async fn looking_for_a_store_makes_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let location = folder.path().to_str().unwrap();
+        assert!(matches!(Store::open_existing(location).await, Err(StoreError::Missing { .. })));
+        assert_eq!(std::fs::read_dir(location).unwrap().count(), 0);
+        Store::open(location).await.unwrap();
+        assert!(Store::open_existing(location).await.is_ok());
     }
 
     #[tokio::test]

@@ -59,7 +59,7 @@ pub(super) struct AuditArgs {
 }
 
 pub(super) async fn audit(session: &Session, args: &AuditArgs) -> Result<ExitCode, CliError> {
-    let store = session.open_store().await?;
+    let store = session.existing_store().await?;
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(usize::from(args.threads))
         .build()

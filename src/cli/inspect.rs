@@ -9,7 +9,7 @@ use super::Session;
 use super::error::CliError;
 use super::render::{moment, nodes_table, seconds, short_id, table};
 use crate::artifact::{Store, StoreError};
-use crate::engine::{self, EndRecord, RunHead, RunStatus, StartRecord};
+use crate::engine::{self, EndRecord, RunHead, RunStatus, RunView, StartRecord};
 
 #[derive(Debug, Args)]
 pub(super) struct RunsArgs {
@@ -30,15 +30,21 @@ pub(super) struct ShowArgs {
 
 /// How a run stands, in a word. A run without an end whose lock nobody holds was interrupted.
 pub(super) async fn state_word(store: &Store, head: &RunHead) -> Result<&'static str, CliError> {
-    Ok(match head.end.as_ref().map(|end| end.status) {
+    let ended = head.end.as_ref().map(|end| end.status);
+    if ended.is_none() && engine::is_live(store.storage(), &head.start.run).await.map_err(StoreError::from)? {
+        return Ok("running");
+    }
+    Ok(status_word(ended))
+}
+
+/// The words for how a run ended.
+pub(super) fn status_word(status: Option<RunStatus>) -> &'static str {
+    match status {
         Some(RunStatus::Succeeded) => "succeeded",
         Some(RunStatus::Failed) => "failed",
         Some(RunStatus::Cancelled) => "cancelled",
-        None => match engine::is_live(store.storage(), &head.start.run).await.map_err(StoreError::from)? {
-            true => "running",
-            false => "interrupted",
-        },
-    })
+        None => "interrupted",
+    }
 }
 
 /// A run in the list.
@@ -50,7 +56,7 @@ struct Listed<'a> {
 }
 
 pub(super) async fn runs(session: &Session, args: &RunsArgs) -> Result<ExitCode, CliError> {
-    let store = session.open_store().await?;
+    let store = session.existing_store().await?;
     // the newest of one pipeline may stand behind many of others
     let look_back = if args.pipeline.is_some() { usize::MAX } else { args.limit };
     let heads = engine::run_heads(&store, look_back).await?;
@@ -80,12 +86,16 @@ pub(super) async fn runs(session: &Session, args: &RunsArgs) -> Result<ExitCode,
     Ok(ExitCode::SUCCESS)
 }
 
+/// Finds a run by its id, the end of it, or `latest`.
+pub(super) async fn find_run(session: &Session, store: &Store, run: &str) -> Result<RunView, CliError> {
+    engine::read_run(store, run).await?.ok_or_else(|| {
+        CliError::Usage(format!("no single run `{run}` in {}; `walkforward runs` lists them", session.store))
+    })
+}
+
 pub(super) async fn show(session: &Session, args: &ShowArgs) -> Result<ExitCode, CliError> {
-    let store = session.open_store().await?;
-    let Some(view) = engine::read_run(&store, &args.run).await? else {
-        let message = format!("no single run `{}` in {}; `walkforward runs` lists them", args.run, session.store);
-        return Err(CliError::Usage(message));
-    };
+    let store = session.existing_store().await?;
+    let view = find_run(session, &store, &args.run).await?;
     let head = RunHead { start: view.start.clone(), end: view.end.clone() };
     let state = state_word(&store, &head).await?;
     session.print(&view, || {

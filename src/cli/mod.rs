@@ -13,20 +13,29 @@
 mod audit;
 mod backfill;
 mod diagnostic;
+mod diff;
+mod doctor;
 #[cfg(test)]
 mod documents;
 mod error;
 mod gc;
+mod graph;
+mod init;
 mod inspect;
 mod kinds;
+mod logs;
 mod outside;
 mod pipeline_args;
 mod plan;
 mod progress;
+mod project;
+mod reference;
 mod registry;
 mod render;
 mod run;
+mod schedule;
 mod schema;
+mod shell;
 mod status;
 mod validate;
 mod verdict;
@@ -35,20 +44,22 @@ use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::artifact::Store;
 use crate::base::Timestamp;
 use error::CliError;
 use pipeline_args::PipelineArgs;
+use project::{BadProject, StoreOrigin, StorePlace};
 
 /// Runs the whole life of a trading model from one YAML file.
 #[derive(Debug, Parser)]
 #[command(name = "walkforward", version, arg_required_else_help = true)]
 struct Cli {
-    /// Where artifacts, run records and the registry live: a folder or `s3://bucket/prefix`.
-    #[arg(long, global = true, env = "WALKFORWARD_STORE", default_value = "artifacts/store")]
-    store: String,
+    /// Where artifacts, run records and the registry live: a folder or `s3://bucket/prefix`; default: `store` of
+    /// configs/project.yaml, else artifacts/store.
+    #[arg(long, global = true, env = "WALKFORWARD_STORE")]
+    store: Option<String>,
     /// Print the result as JSON.
     #[arg(long, global = true)]
     json: bool,
@@ -58,6 +69,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Begin a project: a pipeline, a strategy, some data, and nothing that is there is replaced.
+    Init(init::InitArgs),
     /// Run a pipeline: what is in the store is reused, the rest runs.
     Run(run::RunArgs),
     /// Say what a run would do, and why, without doing it.
@@ -76,6 +89,15 @@ enum Command {
     Runs(inspect::RunsArgs),
     /// Show a run, node by node.
     Show(inspect::ShowArgs),
+    /// Say what differs between two runs.
+    Diff(diff::DiffArgs),
+    /// Print what a node wrote while it ran, or list the attempts of all nodes.
+    Logs(logs::LogsArgs),
+    /// Draw a pipeline: sources, nodes, and what flows between them.
+    Graph(graph::GraphArgs),
+    /// Say when a pipeline is due, and write that for cron, systemd or GitHub Actions.
+    #[command(subcommand)]
+    Schedule(schedule::ScheduleCommand),
     /// Look at the model registry, or roll a model back.
     #[command(subcommand)]
     Registry(registry::RegistryCommand),
@@ -88,11 +110,18 @@ enum Command {
     Kinds(kinds::KindsArgs),
     /// Print the JSON Schema of pipeline or strategy files, for editors.
     Schema(schema::SchemaArgs),
+    /// Look whether everything is there that a run needs: store, machine, files.
+    Doctor,
+    /// Print what lets a shell complete commands.
+    Completions(reference::CompletionsArgs),
+    /// Print the manual page, or write the pages of all commands.
+    Man(reference::ManArgs),
 }
 
 impl Command {
     fn name(&self) -> &'static str {
         match self {
+            Self::Init(_) => "init",
             Self::Run(_) => "run",
             Self::Plan(_) => "plan",
             Self::Why(_) => "why",
@@ -102,11 +131,18 @@ impl Command {
             Self::Validate(_) => "validate",
             Self::Runs(_) => "runs",
             Self::Show(_) => "show",
+            Self::Diff(_) => "diff",
+            Self::Logs(_) => "logs",
+            Self::Graph(_) => "graph",
+            Self::Schedule(_) => "schedule",
             Self::Registry(_) => "registry",
             Self::Gc(_) => "gc",
             Self::Pin(_) => "pin",
             Self::Kinds(_) => "kinds",
             Self::Schema(_) => "schema",
+            Self::Doctor => "doctor",
+            Self::Completions(_) => "completions",
+            Self::Man(_) => "man",
         }
     }
 }
@@ -118,14 +154,31 @@ const JSON_VERSION: u32 = 1;
 #[derive(Clone)]
 struct Session {
     store: String,
+    /// Who says that the store is there.
+    store_origin: StoreOrigin,
+    /// A project file that could not be asked where the store is.
+    bad_project: Option<BadProject>,
     json: bool,
     /// The name of the command, for what it prints as JSON.
     command: &'static str,
 }
 
 impl Session {
+    /// Opens the store, made if it is missing.
     async fn open_store(&self) -> Result<Store, CliError> {
-        Ok(Store::open(&self.store).await?)
+        Ok(Store::open(self.store_location()?).await?)
+    }
+
+    /// Opens the store to look at it.
+    async fn existing_store(&self) -> Result<Store, CliError> {
+        Ok(Store::open_existing(self.store_location()?).await?)
+    }
+
+    fn store_location(&self) -> Result<&str, CliError> {
+        match &self.bad_project {
+            Some(refused) => Err(refused.clone().into()),
+            None => Ok(&self.store),
+        }
     }
 
     /// Prints a result: as JSON when asked for, else as text.
@@ -163,14 +216,24 @@ fn clock() -> Arc<dyn Fn() -> Timestamp + Send + Sync> {
 
 /// Runs the program.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let session = Session { store: cli.store, json: cli.json, command: cli.command.name() };
+    let matches = Cli::command().get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let StorePlace { location, origin, refused } =
+        StorePlace::find(cli.store.as_deref(), matches.value_source("store"));
+    let session = Session {
+        store: location,
+        store_origin: origin,
+        bad_project: refused,
+        json: cli.json,
+        command: cli.command.name(),
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return diagnostic::report(&session, &CliError::Usage(format!("cannot start: {error}"))),
     };
     let result = runtime.block_on(async {
         match cli.command {
+            Command::Init(args) => init::init(&session, &args),
             Command::Run(args) => run::run(&session, &args).await,
             Command::Plan(args) => plan::plan(&session, &args).await,
             Command::Why(args) => plan::why(&session, &args).await,
@@ -180,11 +243,18 @@ pub fn main() -> ExitCode {
             Command::Validate(args) => validate::validate(&session, &args),
             Command::Runs(args) => inspect::runs(&session, &args).await,
             Command::Show(args) => inspect::show(&session, &args).await,
+            Command::Diff(args) => diff::diff(&session, &args).await,
+            Command::Logs(args) => logs::logs(&session, &args).await,
+            Command::Graph(args) => graph::graph(&session, &args),
+            Command::Schedule(command) => schedule::schedule(&session, &command),
             Command::Registry(command) => registry::registry(&session, &command).await,
             Command::Gc(args) => gc::gc(&session, &args).await,
             Command::Pin(command) => gc::pin(&session, &command).await,
             Command::Kinds(args) => kinds::kinds(&session, &args),
             Command::Schema(args) => schema::schema(&session, &args),
+            Command::Doctor => doctor::doctor(&session).await,
+            Command::Completions(args) => reference::completions(&session, &args),
+            Command::Man(args) => reference::man(&session, &args),
         }
     });
     // a node body that did not stop in time must not hold the process

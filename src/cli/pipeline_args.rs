@@ -13,7 +13,7 @@ use crate::engine::{EngineError, PinnedSources};
 use crate::pipeline::{CacheMode, LoadOptions, LookUp, Pipeline, ReadFile};
 
 /// A pipeline and what a caller changes about it.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub(super) struct PipelineArgs {
     /// The pipeline file.
     pub file: PathBuf,

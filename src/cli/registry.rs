@@ -39,7 +39,7 @@ pub(super) struct RollbackArgs {
 }
 
 pub(super) async fn registry(session: &Session, command: &RegistryCommand) -> Result<ExitCode, CliError> {
-    let registry = Registry::new(session.open_store().await?);
+    let registry = Registry::new(session.existing_store().await?);
     match command {
         RegistryCommand::List => list(session, &registry).await,
         RegistryCommand::Show { model } => show(session, &registry, model).await,

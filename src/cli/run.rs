@@ -15,7 +15,7 @@ use super::pipeline_args::{PipelineArgs, environment, refresh};
 use super::progress::{self, ProgressMode};
 use super::render::{failures, run_report};
 use super::verdict::NegativeVerdicts;
-use super::{Session, diagnostic};
+use super::{Session, diagnostic, shell};
 use crate::artifact::Store;
 use crate::base::CancelToken;
 use crate::engine::{self, Admission, PinnedSources, RunOptions, RunReport, RunStatus};
@@ -148,12 +148,8 @@ pub(super) async fn give_back(lock: Option<Lock>) {
 
 /// The call as it was made, for whoever makes it again.
 fn rerun_words() -> String {
-    let quote = |word: String| {
-        let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c);
-        if !word.is_empty() && word.chars().all(plain) { word } else { format!("'{}'", word.replace('\'', r"'\''")) }
-    };
     let words = std::env::args().enumerate().map(|(at, word)| if at == 0 { "walkforward".to_owned() } else { word });
-    words.map(quote).collect::<Vec<_>>().join(" ")
+    words.map(|word| shell::word(&word)).collect::<Vec<_>>().join(" ")
 }
 
 /// Whether a run may begin.

@@ -84,7 +84,7 @@ struct DriftState {
 
 pub(super) async fn status(session: &Session, args: &StatusArgs) -> Result<ExitCode, CliError> {
     let files = if args.files.is_empty() { shipped()? } else { args.files.clone() };
-    let store = session.open_store().await?;
+    let store = session.existing_store().await?;
     let heads = engine::run_heads(&store, LOOK_BACK).await?;
     let mut standings = Vec::new();
     for file in files {

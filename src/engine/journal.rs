@@ -291,6 +291,21 @@ pub(super) async fn read_start(store: &Store, folder: &str) -> Result<Option<Sta
     }
 }
 
+/// Finds the run of the same pipeline that began before another. Runs that are nodes of runs are a series of their own.
+///
+/// # Errors
+/// The store cannot be reached, or a record is damaged.
+pub async fn run_before(store: &Store, run: &StartRecord) -> Result<Option<RunView>, StoreError> {
+    let own = folder_of(&run.at, &run.run);
+    for folder in run_folders(store).await?.into_iter().skip_while(|folder| *folder != own).skip(1) {
+        let Some(start) = read_start(store, &folder).await? else { continue };
+        if start.pipeline == run.pipeline && start.parent.is_some() == run.parent.is_some() {
+            return read_folder(store, &folder).await;
+        }
+    }
+    Ok(None)
+}
+
 async fn read_folder(store: &Store, folder: &str) -> Result<Option<RunView>, StoreError> {
     let Some(RunHead { start, end }) = read_head(store, folder).await? else { return Ok(None) };
     let mut nodes = Vec::new();

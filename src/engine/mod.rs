@@ -36,7 +36,7 @@ use crate::pipeline::LookUp;
 pub use audit::{AuditLevel, AuditOptions, AuditReport, AuditStatus, Finding, audit};
 pub use event::{AttemptRecord, NodeRecord, Outcome, RunEvent, RunStatus};
 pub use exclusive::{Admission, acquire, enter, group_lock_name, is_live, live_runs, run_lock_name};
-pub use journal::{EndRecord, RunHead, RunView, StartRecord, last_parts, read_log, read_run, run_heads};
+pub use journal::{EndRecord, RunHead, RunView, StartRecord, last_parts, read_log, read_run, run_before, run_heads};
 pub use notify::{DueNotification, outbox};
 pub use scheduler::run;
 pub use sources::{PinnedSources, pin};

@@ -107,6 +107,9 @@ pub(super) const NOTIFY: &[Key] = &[
     ("optional", "Whether a variable of the environment that is not set switches this entry off."),
 ];
 
+pub(super) const PROJECT: &[Key] =
+    &[("store", "Where artifacts, run records and the registry live: a folder or `s3://bucket/prefix`.")];
+
 /// The names of a table.
 pub(super) fn names(keys: &'static [Key]) -> impl Iterator<Item = &'static str> + Clone {
     keys.iter().map(|(name, _)| *name)

@@ -15,6 +15,7 @@ mod matrix;
 mod name;
 mod params;
 mod policy;
+mod project;
 mod reference;
 mod schedule;
 pub mod schema;
@@ -37,6 +38,7 @@ pub use matrix::{Coordinate, Coordinates};
 pub(crate) use params::as_text as param_text;
 pub use params::{Param, ParamType, param_file};
 pub use policy::{CacheMode, Concurrency, FailureClass, Notify, NotifyTarget, OnConflict, Policy, Retry};
+pub use project::Project;
 pub use schedule::Schedule;
 
 /// Reads a file's text; the error says why it cannot be read.

@@ -45,8 +45,13 @@ impl Schedule {
 
     fn parts(&self, at: Timestamp) -> Option<(croner::Cron, jiff::Zoned)> {
         let cron = croner::Cron::from_str(&self.cron).ok()?;
+        Some((cron, self.local(at)?))
+    }
+
+    /// A moment by the clocks of the schedule's time zone; `None` for a zone that is not known.
+    pub fn local(&self, at: Timestamp) -> Option<jiff::Zoned> {
         let time = jiff::Timestamp::from_microsecond(at.micros()).ok()?;
-        Some((cron, time.to_zoned(Self::zone(&self.timezone)?)))
+        Some(time.to_zoned(Self::zone(&self.timezone)?))
     }
 
     /// The last tick at or before a time; `None` when there never was one.

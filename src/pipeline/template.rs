@@ -47,37 +47,7 @@ impl Scope<'_> {
     }
 
     fn fill_text(&self, text: &str, span: Span) -> Result<Value, Problem> {
-        if let Some(name) = whole_reference(text) {
-            return self.resolve(name, span);
-        }
-        let mut filled = String::new();
-        let mut rest = text;
-        while let Some(at) = rest.find("${") {
-            if let Some(before) = rest[..at].strip_suffix('\\') {
-                filled.push_str(before);
-                filled.push_str("${");
-                rest = &rest[at + 2..];
-                continue;
-            }
-            filled.push_str(&rest[..at]);
-            let Some(end) = rest[at..].find('}') else {
-                return Err(Problem::new("pipeline::reference", span, "`${` is never closed")
-                    .hint("add `}`, or write `\\${` for a literal"));
-            };
-            match self.resolve(&rest[at + 2..at + end], span)? {
-                Value::String(value) => filled.push_str(&value),
-                value @ (Value::Number(_) | Value::Bool(_)) => filled.push_str(&value.to_string()),
-                other => {
-                    let what = if other.is_null() { "nothing" } else { "a list" };
-                    let name = &rest[at..=at + end];
-                    let message = format!("`{name}` is {what} and cannot stand inside a text");
-                    return Err(Problem::new("pipeline::reference", span, message).hint("make it the whole value"));
-                }
-            }
-            rest = &rest[at + end + 1..];
-        }
-        filled.push_str(rest);
-        Ok(Value::String(filled))
+        fill_text(text, span, &|name| self.resolve(name, span))
     }
 
     fn resolve(&self, name: &str, span: Span) -> Result<Value, Problem> {
@@ -121,6 +91,45 @@ impl Scope<'_> {
             )),
         }
     }
+}
+
+/// Replaces every reference in a text by what it stands for.
+pub(super) fn fill_text(
+    text: &str,
+    span: Span,
+    resolve: &dyn Fn(&str) -> Result<Value, Problem>,
+) -> Result<Value, Problem> {
+    if let Some(name) = whole_reference(text) {
+        return resolve(name);
+    }
+    let mut filled = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("${") {
+        if let Some(before) = rest[..at].strip_suffix('\\') {
+            filled.push_str(before);
+            filled.push_str("${");
+            rest = &rest[at + 2..];
+            continue;
+        }
+        filled.push_str(&rest[..at]);
+        let Some(end) = rest[at..].find('}') else {
+            return Err(Problem::new("pipeline::reference", span, "`${` is never closed")
+                .hint("add `}`, or write `\\${` for a literal"));
+        };
+        match resolve(&rest[at + 2..at + end])? {
+            Value::String(value) => filled.push_str(&value),
+            value @ (Value::Number(_) | Value::Bool(_)) => filled.push_str(&value.to_string()),
+            other => {
+                let what = if other.is_null() { "nothing" } else { "a list" };
+                let name = &rest[at..=at + end];
+                let message = format!("`{name}` is {what} and cannot stand inside a text");
+                return Err(Problem::new("pipeline::reference", span, message).hint("make it the whole value"));
+            }
+        }
+        rest = &rest[at + end + 1..];
+    }
+    filled.push_str(rest);
+    Ok(Value::String(filled))
 }
 
 fn whole_reference(text: &str) -> Option<&str> {

@@ -12,7 +12,9 @@
 //! SHA-256 over the canonical JSON of these parts, with the format number below.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::resolve::Given;
@@ -61,18 +63,41 @@ impl Fingerprint {
     }
 }
 
+/// A part of a key that differs, with both its values shortened for people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ChangedPart {
+    /// Its name, as `with.trials`.
+    pub part: String,
+    /// What it was.
+    pub before: String,
+    /// What it is.
+    pub after: String,
+}
+
+impl fmt::Display for ChangedPart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} -> {}", self.part, self.before, self.after)
+    }
+}
+
+/// The parts that differ between two keys.
+pub fn changed_parts(before: &Value, after: &Value) -> Vec<ChangedPart> {
+    let mut found = Vec::new();
+    walk("", before, after, &mut found);
+    found
+}
+
 /// Says in words what differs between the parts of an earlier run and those of now.
 pub fn differences(before: &Value, now: &Value) -> Vec<String> {
-    let mut found = Vec::new();
-    walk("", before, now, &mut found);
+    let found: Vec<String> = changed_parts(before, now).iter().map(ToString::to_string).collect();
     if found.is_empty() {
         // same key, so the result was there once and is gone or damaged
-        found.push("its stored result is missing or was changed".to_owned());
+        return vec!["its stored result is missing or was changed".to_owned()];
     }
     found
 }
 
-fn walk(path: &str, before: &Value, now: &Value, found: &mut Vec<String>) {
+fn walk(path: &str, before: &Value, now: &Value, found: &mut Vec<ChangedPart>) {
     match (before, now) {
         (Value::Object(a), Value::Object(b)) => {
             let keys: std::collections::BTreeSet<&String> = a.keys().chain(b.keys()).collect();
@@ -82,7 +107,10 @@ fn walk(path: &str, before: &Value, now: &Value, found: &mut Vec<String>) {
             }
         }
         (a, b) if a == b => {}
-        (a, b) => found.push(format!("{path}: {} -> {}", short(path, a), short(path, b))),
+        (a, b) => {
+            let (before, after) = (short(path, a), short(path, b));
+            found.push(ChangedPart { part: path.to_owned(), before, after });
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use crate::base::Digest;
 use crate::pipeline::{CacheMode, Node, Pipeline};
 use crate::registry::RegistryClient;
 
-pub use fingerprint::{Fingerprint, differences};
+pub use fingerprint::{ChangedPart, Fingerprint, changed_parts, differences};
 pub use resolve::{Given, NodeState, Outside, Resolution, known, resolve};
 
 /// What will happen to a node.

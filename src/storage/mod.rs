@@ -9,6 +9,7 @@
 
 mod leftovers;
 mod lock;
+mod probe;
 
 use std::io::{ErrorKind, Read as _};
 use std::os::unix::fs::MetadataExt as _;
@@ -26,6 +27,7 @@ use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode, PutPay
 use crate::base::Timestamp;
 pub use lock::{Acquired, Holder, Lock};
 use lock::{LeaseTerms, LockPlace, MemoryLocks};
+pub use probe::ProbeReport;
 
 /// What went wrong between us and the disk or the bucket.
 #[derive(Debug, thiserror::Error)]
@@ -141,6 +143,19 @@ impl Storage {
             }
             Some(_) => Err(StorageError::Scheme(location.to_owned())),
         }
+    }
+
+    /// Opens a folder that is there, or `s3://bucket/prefix`; `None` where there is no such folder, and none is made.
+    ///
+    /// # Errors
+    /// As [`Storage::open`].
+    pub fn open_existing(location: &str) -> Result<Option<Self>, StorageError> {
+        let is_folder = !location.contains("://");
+        // what cannot be looked at is opened, so that the error says why
+        if is_folder && matches!(FilePath::new(location).try_exists(), Ok(false)) {
+            return Ok(None);
+        }
+        Self::open(location).map(Some)
     }
 
     /// A store that lives as long as the value: for tests.
@@ -396,6 +411,15 @@ mod tests {
     async fn memory_keeps_the_contract() {
         contract(Storage::in_memory()).await;
         one_of_many_creators_wins(Storage::in_memory()).await;
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_is_not_made_by_looking_for_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let gone = folder.path().join("gone");
+        assert!(Storage::open_existing(gone.to_str().unwrap()).unwrap().is_none());
+        assert!(!gone.exists());
+        assert!(Storage::open_existing(folder.path().to_str().unwrap()).unwrap().is_some());
     }
 
     #[test]

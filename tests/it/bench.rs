@@ -37,6 +37,12 @@ impl Bench {
         Self { folder, variables: Vec::new() }
     }
 
+    /// A folder with nothing in it.
+    pub fn empty() -> Self {
+        let folder = tempfile::Builder::new().prefix("walkforward-it-").tempdir().unwrap();
+        Self { folder, variables: Vec::new() }
+    }
+
     /// Sets a variable of the environment, which is empty otherwise.
     pub fn set(&mut self, name: &str, value: impl Into<String>) {
         self.variables.push((name.to_owned(), value.into()));

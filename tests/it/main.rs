@@ -10,6 +10,7 @@
 //! | `gc` | what garbage collection keeps and removes, and that it harms no run |
 //! | `s3` | the same over a bucket, against a real S3-protocol server |
 //! | `orchestration` | every word of the language of pipelines, and runs that meet faults, end to end |
+//! | `commands` | graph, diff, logs, schedule, init, doctor and where the store is |
 //! | `outside` | what a run tells a monitor, Prometheus and CI systems |
 
 #![allow(
@@ -23,6 +24,7 @@ mod architecture;
 mod audit;
 mod behaviour;
 mod bench;
+mod commands;
 mod diagnostics;
 mod gc;
 mod orchestration;

@@ -10,8 +10,7 @@ use super::policy::{CacheMode, Retry};
 use super::yaml::Yaml;
 use super::{Concurrency, RegistryPart, Schedule, Text, keys};
 use crate::base::{Located, Problem, Span, Timestamp};
-use reader::Reader;
-pub(super) use reader::as_list;
+pub(super) use reader::{Reader, as_list};
 pub(super) use source::{PARTS, PATH_SCHEMAS, PathSchema};
 
 /// A file as written.

@@ -8,10 +8,10 @@ use crate::pipeline::keys::{Key, Word, names};
 use crate::pipeline::yaml::Yaml;
 
 /// The fields of a mapping, for picking by name.
-pub(super) struct Fields<'a>(Vec<(&'a Text, &'a Located<Yaml>)>);
+pub(in crate::pipeline) struct Fields<'a>(Vec<(&'a Text, &'a Located<Yaml>)>);
 
 impl<'a> Fields<'a> {
-    pub(super) fn get(&self, name: &str) -> Option<&'a Located<Yaml>> {
+    pub(in crate::pipeline) fn get(&self, name: &str) -> Option<&'a Located<Yaml>> {
         self.0.iter().find(|(key, _)| key.value == name).map(|(_, value)| *value)
     }
 
@@ -21,12 +21,12 @@ impl<'a> Fields<'a> {
 }
 
 /// Collects problems while it reads.
-pub(super) struct Reader<'p> {
-    pub(super) problems: &'p mut Vec<Problem>,
+pub(in crate::pipeline) struct Reader<'p> {
+    pub(in crate::pipeline) problems: &'p mut Vec<Problem>,
 }
 
 impl Reader<'_> {
-    pub(super) fn report(&mut self, problem: Problem) {
+    pub(in crate::pipeline) fn report(&mut self, problem: Problem) {
         self.problems.push(problem);
     }
 
@@ -36,7 +36,12 @@ impl Reader<'_> {
     }
 
     /// A mapping with known keys.
-    pub(super) fn mapping<'a>(&mut self, tree: &'a Located<Yaml>, what: &str, known: &'static [Key]) -> Fields<'a> {
+    pub(in crate::pipeline) fn mapping<'a>(
+        &mut self,
+        tree: &'a Located<Yaml>,
+        what: &str,
+        known: &'static [Key],
+    ) -> Fields<'a> {
         let Yaml::Map(fields) = &tree.value else {
             self.expected(what, "a mapping", tree);
             return Fields(Vec::new());
@@ -81,7 +86,7 @@ impl Reader<'_> {
         self.list(tree, what).iter().filter_map(|item| self.text(item, what)).collect()
     }
 
-    pub(super) fn text(&mut self, tree: &Located<Yaml>, what: &str) -> Option<Text> {
+    pub(in crate::pipeline) fn text(&mut self, tree: &Located<Yaml>, what: &str) -> Option<Text> {
         match &tree.value {
             Yaml::Text(text) => Some(Located::new(text.clone(), tree.span)),
             _ => {

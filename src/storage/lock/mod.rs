@@ -198,7 +198,7 @@ impl Storage {
 }
 
 /// A lock's name as part of a path: itself where it is plain and short, else a readable part and a digest of the whole.
-fn safe_name(name: &str) -> String {
+pub(super) fn safe_name(name: &str) -> String {
     const LONGEST: usize = 100;
     const READABLE: usize = 40;
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');

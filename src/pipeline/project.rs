@@ -1,0 +1,91 @@
+//! `configs/project.yaml`: what holds for all pipelines of a project.
+
+use serde_json::Value;
+
+use super::file::Reader;
+use super::template::fill_text;
+use super::yaml::Yaml;
+use super::{LookUp, Text, keys, yaml};
+use crate::base::Problem;
+
+/// The settings of a project.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Project {
+    /// Where the store is.
+    pub store: Option<String>,
+}
+
+impl Project {
+    /// Reads a project file. `${env.NAME}` may stand in its values, since nothing of it is recorded.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn read(text: &str, environment: &LookUp) -> Result<Self, Vec<Problem>> {
+        let tree = yaml::parse(text)?;
+        if tree.value == Yaml::Null {
+            return Ok(Self::default());
+        }
+        let mut problems = Vec::new();
+        let mut reader = Reader { problems: &mut problems };
+        let fields = reader.mapping(&tree, "a project file", keys::PROJECT);
+        let store = fields.get("store").and_then(|store| reader.text(store, "store"));
+        let store = store.and_then(|store| match filled(&store, environment) {
+            Ok(store) => Some(store),
+            Err(problem) => {
+                reader.report(problem);
+                None
+            }
+        });
+        if problems.is_empty() { Ok(Self { store }) } else { Err(problems) }
+    }
+}
+
+/// A text with the environment filled in.
+fn filled(text: &Text, environment: &LookUp) -> Result<String, Problem> {
+    let resolve = |name: &str| match name.trim().strip_prefix("env.") {
+        Some(variable) => environment(variable).map(Value::String).ok_or_else(|| {
+            let message = format!("the environment variable `{variable}` is not set");
+            Problem::new("pipeline::environment", text.span, message).hint("set it, or write the value itself")
+        }),
+        None => {
+            let message = format!("`${{{name}}}` refers to nothing");
+            Err(Problem::new("pipeline::undefined_reference", text.span, message).hint("known here: ${env.NAME}"))
+        }
+    };
+    match fill_text(&text.value, text.span, &resolve)? {
+        Value::String(filled) if !filled.trim().is_empty() => Ok(filled),
+        _ => {
+            let message = "`store`: expected a folder or `s3://bucket/prefix`, found nothing";
+            Err(Problem::new("pipeline::type", text.span, message).hint("write `store: artifacts/store`"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn read(text: &str) -> Result<Option<String>, String> {
+        let environment: LookUp = Arc::new(|name| (name == "TEAM").then(|| "blue".to_owned()));
+        let message = |problems: Vec<Problem>| problems.into_iter().map(|problem| problem.message).collect();
+        Project::read(text, &environment).map(|project| project.store).map_err(message)
+    }
+
+    #[test]
+    fn the_store_may_come_from_the_environment() {
+        assert_eq!(read("store: artifacts/store\n"), Ok(Some("artifacts/store".to_owned())));
+        assert_eq!(read("store: s3://bucket/${env.TEAM}/store\n"), Ok(Some("s3://bucket/blue/store".to_owned())));
+        assert_eq!(read("# nothing yet\n"), Ok(None));
+    }
+
+    #[test]
+    fn what_is_unknown_unset_or_empty_is_refused() {
+        assert_eq!(read("stor: x\n"), Err("a project file has no key `stor`".to_owned()));
+        assert_eq!(read("store: 7\n"), Err("`store`: expected text, found the number 7".to_owned()));
+        assert_eq!(read("store: ${env.GONE}\n"), Err("the environment variable `GONE` is not set".to_owned()));
+        assert_eq!(read("store: ${run.as_of}\n"), Err("`${run.as_of}` refers to nothing".to_owned()));
+        assert!(read("store: \"\"\n").unwrap_err().contains("found nothing"));
+    }
+}
