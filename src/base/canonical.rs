@@ -4,7 +4,7 @@
 //! would round, are written as decimal strings.
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Number, Value};
 
 /// A value that has no canonical form.
 #[derive(Debug, thiserror::Error)]
@@ -18,7 +18,12 @@ const EXACT: u64 = 1 << 53;
 /// # Errors
 /// A number that JSON cannot hold.
 pub fn canonical_json(value: &Value) -> Result<Vec<u8>, CanonicalError> {
-    serde_json_canonicalizer::to_vec(&exact_integers(value)).map_err(CanonicalError)
+    let bytes = match has_inexact_integer(value) {
+        true => serde_json_canonicalizer::to_vec(&exact_integers(value)),
+        // nearly always, and then a copy is saved
+        false => serde_json_canonicalizer::to_vec(value),
+    };
+    bytes.map_err(CanonicalError)
 }
 
 /// Writes any serialisable value canonically.
@@ -29,13 +34,27 @@ pub fn canonical_of<T: Serialize>(value: &T) -> Result<Vec<u8>, CanonicalError> 
     canonical_json(&serde_json::to_value(value).map_err(CanonicalError)?)
 }
 
+/// The digits of a whole number that a 64-bit float may not hold.
+fn inexact_integer(number: &Number) -> Option<String> {
+    match (number.as_u64(), number.as_i64()) {
+        (Some(large), _) if large > EXACT => Some(large.to_string()),
+        (None, Some(small)) if small.unsigned_abs() > EXACT => Some(small.to_string()),
+        _ => None,
+    }
+}
+
+fn has_inexact_integer(value: &Value) -> bool {
+    match value {
+        Value::Number(number) => inexact_integer(number).is_some(),
+        Value::Array(items) => items.iter().any(has_inexact_integer),
+        Value::Object(fields) => fields.values().any(has_inexact_integer),
+        Value::Null | Value::Bool(_) | Value::String(_) => false,
+    }
+}
+
 fn exact_integers(value: &Value) -> Value {
     match value {
-        Value::Number(number) => match (number.as_u64(), number.as_i64()) {
-            (Some(large), _) if large > EXACT => Value::String(large.to_string()),
-            (None, Some(small)) if small.unsigned_abs() > EXACT => Value::String(small.to_string()),
-            _ => value.clone(),
-        },
+        Value::Number(number) => inexact_integer(number).map_or_else(|| value.clone(), Value::String),
         Value::Array(items) => Value::Array(items.iter().map(exact_integers).collect()),
         Value::Object(fields) => {
             Value::Object(fields.iter().map(|(name, field)| (name.clone(), exact_integers(field))).collect())
@@ -61,5 +80,7 @@ mod tests {
     fn large_integers_keep_every_digit() {
         let neighbours = [json!(9_007_199_254_740_993_u64), json!(9_007_199_254_740_994_u64)];
         assert_ne!(canonical_json(&neighbours[0]).unwrap(), canonical_json(&neighbours[1]).unwrap());
+        let deep = json!({"b": [1, {"a": -9_007_199_254_740_993_i64}]});
+        assert_eq!(canonical_json(&deep).unwrap(), br#"{"b":[1,{"a":"-9007199254740993"}]}"#);
     }
 }

@@ -35,7 +35,7 @@ const LOADER_ONLY: &[(&str, &str, &str, &str)] = &[
     ("/params/", "pipeline::bad_param", "expected one of", "a default among the words"),
     ("/params/", "pipeline::matrix", "", "an axis takes the value of a param"),
     ("", "pipeline::matrix", "there is no axis", "names of axes are the writer's"),
-    ("/matrix", "pipeline::matrix", "gives a value for every axis", "names of axes are the writer's"),
+    ("/matrix", "pipeline::matrix", "has no value for", "names of axes are the writer's"),
     ("/matrix", "pipeline::matrix", "is there already", "two combinations at once"),
     ("", "pipeline::matrix", "`exclude`", "all combinations at once"),
     ("/matrix", "pipeline::matrix", "the range is empty", "two values at once"),
