@@ -17,7 +17,7 @@ fn deciding() -> Bench {
 
 /// One node fails, with more lines in its log than are shown.
 fn failing() -> Bench {
-    let script = "for n in 1 2 3 4 5 6 7 8 9 10 11 12; do echo line $n; done; echo 'no connection' >&2; exit 4";
+    let script = "for n in 1 2 3 4 5 6 7 8 9 10 11 12; do echo line $n; done; sleep 0.2; echo 'no connection' >&2; sleep 0.2; exit 4";
     project(&format!(
         "nodes:\n  well: {{kind: noop}}\n  fetch: {{{}, needs: [well]}}\n  after: {{kind: noop, inputs: {{a: fetch.out}}}}",
         shell(script)
