@@ -248,7 +248,10 @@ impl Auditor<'_> {
         if let Some(model) = model {
             // a broken chain is an error of reading it: who came here has a whole one
             let history = Registry::new(self.store.clone()).history(model).await?;
-            let detail = format!("{} entries, each with the digest of the one before it", history.entries.len());
+            let detail = match history.entries.len() {
+                1 => "1 entry, the first".to_owned(),
+                count => format!("{count} entries, each with the digest of the one before it"),
+            };
             self.find(AuditLevel::Chain, format!("registry log of {model}"), AuditStatus::Verified, detail);
         }
         for (run, problem) in damaged {
