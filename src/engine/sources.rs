@@ -86,12 +86,16 @@ pub async fn pin(pipeline: &Pipeline, store: &Store, environment: &LookUp) -> Re
     }
     for node in &pipeline.nodes {
         let failed = |problem: String| EngineError::File { node: node.id.clone(), problem };
-        if let Some(program) = node.files.program.as_ref().filter(|name| !pinned.files.contains_key(*name)) {
-            pinned.files.insert(program.clone(), find_program(program, environment).map_err(failed)?);
+        if let Some(program) = &node.files.program
+            && pinned.files.get(program).is_none_or(|file| !file.path.is_absolute())
+        {
+            let found = find_program(program, environment).map_err(failed)?;
+            add(&mut pinned.files, program, found).map_err(failed)?;
         }
         for path in &node.files.others {
-            if !pinned.files.contains_key(path) {
-                pinned.files.insert(path.clone(), read_pinned(path).await.map_err(failed)?);
+            if pinned.files.get(path).is_none_or(|file| file.bytes.is_none()) {
+                let found = read_pinned(path).await.map_err(failed)?;
+                add(&mut pinned.files, path, found).map_err(failed)?;
             }
         }
     }
@@ -102,6 +106,26 @@ pub async fn pin(pipeline: &Pipeline, store: &Store, environment: &LookUp) -> Re
 pub(super) async fn read_pinned(path: &str) -> Result<PinnedFile, String> {
     let bytes = tokio::fs::read(path).await.map_err(|error| unreadable(path, &error))?;
     Ok(PinnedFile { path: path.into(), sha256: Digest::of(&bytes), bytes: Some(bytes.into()) })
+}
+
+/// Adds a program or a file to those that are pinned. A script may be both: it is run from where it is, an absolute path,
+/// and is copied by its bytes.
+pub(super) fn add(files: &mut BTreeMap<String, PinnedFile>, name: &str, new: PinnedFile) -> Result<(), String> {
+    let both = match files.remove(name) {
+        None => new,
+        Some(old) if old.sha256 != new.sha256 => {
+            return Err(format!(
+                "`{name}` is a program on the PATH and a file of the project; write one as `./{name}`"
+            ));
+        }
+        Some(old) => PinnedFile {
+            path: if old.path.is_absolute() { old.path } else { new.path },
+            sha256: new.sha256,
+            bytes: old.bytes.or(new.bytes),
+        },
+    };
+    files.insert(name.to_owned(), both);
+    Ok(())
 }
 
 /// Finds a program: a path as it is, a name on the `PATH`.

@@ -11,7 +11,7 @@ use crate::artifact::{Artifact, Scratch, Store, reference_to};
 use crate::base::Digest;
 use crate::engine::EngineError;
 use crate::engine::attempt::execute;
-use crate::engine::sources::{find_program, read_pinned};
+use crate::engine::sources::{add, find_program, read_pinned};
 use crate::node::{Executor, InputArtifact, NodeContext, NodeOutput, PinnedFile, find_kind};
 use crate::registry::{Registry, RegistryClient};
 use crate::storage::Storage;
@@ -142,7 +142,7 @@ impl Auditor<'_> {
                 },
                 None => read_pinned(&path).await?,
             };
-            found.insert(path, file);
+            add(&mut found, &path, file)?;
         }
         for (name, file) in &found {
             if recorded[name] != file.sha256.to_string().as_str() {

@@ -116,6 +116,20 @@ fn install(bench: &Bench, script: &str) {
 }
 
 #[test]
+fn a_script_may_be_the_program_and_a_file_beside_it() {
+    let bench = project(
+        "nodes:
+  a: {kind: command, with: {argv: [tools/program], files: [tools/program], outputs: {out: {path: out}}}}
+  b: {kind: command, with: {argv: [/bin/sh, tools/program], files: [tools/program], outputs: {out: {path: out}}}}",
+    );
+    let script = "#!/bin/sh\n/bin/ls tools > out\n";
+    install(&bench, script);
+    let report = bench.run(FILE, &[]);
+    assert_eq!(text(&bench, &report, "a", "out"), "program\n");
+    assert_eq!(text(&bench, &report, "b", "out"), "program\n");
+}
+
+#[test]
 fn the_bytes_of_the_program_are_part_of_the_fingerprint_and_its_place_on_the_path_is_not() {
     let mut bench = project("nodes: {a: {kind: command, with: {argv: [program], outputs: {out: {path: out}}}}}");
     install(&bench, "#!/bin/sh\necho one > out\n");
