@@ -106,7 +106,9 @@ async fn run_all(
     let mut lines: Vec<Line> = Vec::new();
     for (at, as_of) in dates.iter().enumerate() {
         let as_of_that = PipelineArgs { as_of: Some(*as_of), shadow: !args.apply, ..args.pipeline.clone() };
-        let pipeline = as_of_that.load()?;
+        let mut pipeline = as_of_that.load()?;
+        // what happened in the past is no news
+        pipeline.notify.clear();
         if !args.execution.quiet {
             say(&format!("as of {as_of} ({} of {})", at + 1, dates.len()));
         }
