@@ -34,6 +34,7 @@ fn cut_series(series: &Series, bars: usize) -> Series {
         low: head(&series.low),
         close: head(&series.close),
         volume: head(&series.volume),
+        extra: series.extra.iter().map(|(name, values)| (name.clone(), head(values))).collect(),
     }
 }
 

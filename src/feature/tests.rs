@@ -17,6 +17,7 @@ fn symbols(table: &Table) -> Vec<(Series, std::ops::Range<usize>)> {
             low: column("low"),
             close: column("close"),
             volume: column("volume"),
+            extra: Default::default(),
         };
         (series, rows)
     };
@@ -33,6 +34,7 @@ fn scaled(series: &Series, price: f64, volume: f64) -> Series {
         low: by(&series.low, price),
         close: by(&series.close, price),
         volume: by(&series.volume, volume),
+        extra: series.extra.clone(),
     }
 }
 

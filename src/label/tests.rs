@@ -14,6 +14,7 @@ fn bars(rows: &[[f64; 4]]) -> Bars {
         low: column(2),
         close: column(3),
         volume: vec![1e9; rows.len()],
+        extra: Default::default(),
     };
     Bars { sessions: (0..rows.len() as i64).collect(), series: vec![series], periods_per_year: 252.0 }
 }

@@ -1,5 +1,7 @@
 //! Bars in memory: one calendar for the data set, one [`Series`] of columns for each symbol.
 
+use std::collections::BTreeMap;
+
 /// The bars of one symbol, in time order, as columns of equal length. Symbols need not trade in every session.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Series {
@@ -17,6 +19,9 @@ pub struct Series {
     pub close: Vec<f64>,
     /// Shares (or units) traded; may be 0 or NaN.
     pub volume: Vec<f64>,
+    /// Further columns by name: higher time frames, exogenous tables, and whatever else a source carries beside the bars.
+    /// Each has one value a bar, known at that bar's close; NaN where nothing is known.
+    pub extra: BTreeMap<String, Vec<f64>>,
 }
 
 impl Series {
@@ -28,6 +33,18 @@ impl Series {
     /// Says whether there is no bar.
     pub fn is_empty(&self) -> bool {
         self.close.is_empty()
+    }
+
+    /// A column by its name: one of the bar itself, or one of [`Series::extra`].
+    pub fn column(&self, name: &str) -> Option<&[f64]> {
+        Some(match name {
+            "open" => &self.open,
+            "high" => &self.high,
+            "low" => &self.low,
+            "close" => &self.close,
+            "volume" => &self.volume,
+            other => self.extra.get(other)?,
+        })
     }
 
     /// The row of this symbol's bar in a session, if it traded then.

@@ -298,6 +298,7 @@ fn assemble(rows: BTreeMap<String, Vec<Row>>) -> Bars {
                 low: rows.iter().map(|row| row.low).collect(),
                 close: rows.iter().map(|row| row.close).collect(),
                 volume: rows.iter().map(|row| row.volume).collect(),
+                extra: BTreeMap::new(),
             }
         })
         .collect();

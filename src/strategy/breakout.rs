@@ -137,6 +137,7 @@ mod tests {
             high: close.iter().map(|price| price + 1.0).collect(),
             low: close.iter().map(|price| price - 1.0).collect(),
             volume: vec![volume; close.len()],
+            extra: Default::default(),
             close,
         };
         Bars { sessions: (0..series.len() as i64).collect(), series: vec![series], periods_per_year: 252.0 }

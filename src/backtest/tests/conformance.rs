@@ -32,6 +32,7 @@ pub(super) fn series(symbol: &str, bars: &[(u32, Ohlc)]) -> Series {
         low: column(2),
         close: column(3),
         volume: vec![1e6; bars.len()],
+        extra: Default::default(),
     }
 }
 

@@ -29,6 +29,7 @@ fn bars_of(symbol: &str) -> Bars {
         low: column("low"),
         close: column("close"),
         volume: column("volume"),
+        extra: Default::default(),
     };
     universe(rows.len() as u32, vec![series])
 }
