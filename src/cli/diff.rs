@@ -15,10 +15,10 @@ use compared::{Comparison, Head, NodeDifference};
 
 #[derive(Debug, Args)]
 pub(super) struct DiffArgs {
-    /// The earlier run: its id, the end of it, or `latest`. Given alone, it is compared with the run of the same
-    /// pipeline before it. Without it, the latest run is.
+    /// A run: its id, the end of it, or `latest`. Alone it is compared with the run of the same pipeline before it;
+    /// without it, the latest run is.
     run_a: Option<String>,
-    /// The later run.
+    /// A later run to compare it with.
     run_b: Option<String>,
 }
 

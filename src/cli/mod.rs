@@ -69,7 +69,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Begin a project: a pipeline, a strategy, some data, and nothing that is there is replaced.
+    /// Begin a project that runs: a pipeline, a strategy, some data. Nothing that is there is replaced.
     Init(init::InitArgs),
     /// Run a pipeline: what is in the store is reused, the rest runs.
     Run(run::RunArgs),

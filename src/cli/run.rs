@@ -25,12 +25,12 @@ use crate::storage::{Holder, Lock};
 /// How much of a run may happen at once, and how it is shown.
 #[derive(Clone, Debug, Args)]
 pub(super) struct ExecutionArgs {
-    /// Threads that nodes compute on; never changes a result.
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..), default_value_t = default_threads())]
-    threads: u16,
-    /// Nodes that may run at once; never changes a result.
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..), default_value_t = default_threads())]
-    jobs: u16,
+    /// Threads that nodes compute on, one for each core unless told; never changes a result.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
+    /// Nodes that may run at once, one for each core unless told; never changes a result.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
     /// How to show progress on stderr.
     #[arg(long, value_enum, default_value_t = ProgressMode::Auto)]
     progress: ProgressMode,
@@ -61,8 +61,8 @@ pub(super) struct RunArgs {
     outside: OutsideArgs,
 }
 
-fn default_threads() -> u16 {
-    std::thread::available_parallelism().ok().and_then(|count| u16::try_from(count.get()).ok()).unwrap_or(1)
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// How a call ended that nothing prevented.
@@ -212,14 +212,15 @@ impl<'a> Runner<'a> {
         sources: PinnedSources,
         run_id: String,
     ) -> Result<RunReport, CliError> {
+        let threads = self.args.threads.map_or_else(cores, usize::from);
         let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(usize::from(self.args.threads))
+            .num_threads(threads)
             .build()
-            .map_err(|error| CliError::Usage(format!("cannot start {} threads: {error}", self.args.threads)))?;
+            .map_err(|error| CliError::Usage(format!("cannot start {threads} threads: {error}")))?;
         let (events, shown) = mpsc::unbounded_channel();
         let options = RunOptions {
             run_id,
-            jobs: usize::from(self.args.jobs),
+            jobs: self.args.jobs.map_or_else(cores, usize::from),
             pool: Arc::new(pool),
             now: super::clock(),
             cancel: self.cancel.clone(),
