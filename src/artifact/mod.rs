@@ -11,7 +11,7 @@
 //! | registry entry | `registry/<model>/log/<n>.json` | promotions and rollbacks, in slots that are taken once |
 //!
 //! Readers hash what they read. What does not match its digest counts as absent and is made again, never believed.
-//! Records other than blobs are *sealed*: they carry the SHA-256 of their own canonical body.
+//! Records other than blobs are *sealed*: they carry their name and the SHA-256 of their own bytes.
 
 mod scratch;
 mod sealed;

@@ -227,7 +227,7 @@ impl Store {
     /// The record is damaged, or the store cannot be reached.
     pub async fn read_record<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, StoreError> {
         let Some(bytes) = self.storage.get(name).await? else { return Ok(None) };
-        unseal(&bytes).map(Some).map_err(|source| StoreError::Record { name: name.to_owned(), source })
+        unseal(name, &bytes).map(Some).map_err(|source| StoreError::Record { name: name.to_owned(), source })
     }
 
     /// Writes a sealed record under a name that can be taken once. `is_ours` recognises our own record when the store
@@ -298,7 +298,7 @@ pub(crate) fn reference_to(artifact: &Artifact) -> Result<(ArtifactRef, Bytes), 
 }
 
 fn sealed<T: Serialize>(name: &str, record: &T) -> Result<Bytes, StoreError> {
-    seal(record).map(Bytes::from).map_err(|source| StoreError::Record { name: name.to_owned(), source })
+    seal(name, record).map(Bytes::from).map_err(|source| StoreError::Record { name: name.to_owned(), source })
 }
 
 fn blob_name(digest: Digest) -> String {

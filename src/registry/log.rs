@@ -260,7 +260,8 @@ impl Registry {
             let Some(bytes) = self.store.storage().get(name).await.map_err(StoreError::from)? else {
                 return Err(broken(slot, "the slot is missing"));
             };
-            let entry: Entry = crate::artifact::unseal(&bytes).map_err(|error| broken(slot, &error.to_string()))?;
+            let entry: Entry =
+                crate::artifact::unseal(name, &bytes).map_err(|error| broken(slot, &error.to_string()))?;
             if entry.format != FORMAT {
                 return Err(broken(slot, &format!("format {} is newer than this program", entry.format)));
             }
@@ -307,8 +308,9 @@ impl Registry {
                 by: stamp.by.clone(),
                 txn: stamp.txn.clone(),
             };
-            let ours = |found: &Entry| seal(found).ok() == seal(&entry).ok();
-            if let Commit::Ours = self.store.commit_record(&slot_name(model, slot), &entry, ours).await? {
+            let name = slot_name(model, slot);
+            let ours = |found: &Entry| seal(&name, found).ok() == seal(&name, &entry).ok();
+            if let Commit::Ours = self.store.commit_record(&name, &entry, ours).await? {
                 return Ok(done(slot));
             }
         }

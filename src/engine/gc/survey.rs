@@ -170,9 +170,9 @@ impl Survey {
     ) -> Result<BTreeMap<Digest, Vec<ArtifactRef>>, StorageError> {
         let names = listed.actions.values().map(|action| action.name.clone()).collect();
         let mut outputs = BTreeMap::new();
-        for (_, bytes) in read_all(storage, names).await? {
+        for (name, bytes) in read_all(storage, names).await? {
             // a damaged one is worth nothing to anyone
-            let Ok(action) = unseal::<Action>(&bytes) else { continue };
+            let Ok(action) = unseal::<Action>(&name, &bytes) else { continue };
             if let Some(chain) = self.marks.first(action.fingerprint).cloned() {
                 let path = format!("{} > action {}", chain.path, action.fingerprint.short());
                 for (port, output) in &action.outputs {
