@@ -37,6 +37,16 @@ pub enum BacktestError {
         /// What was given.
         found: f64,
     },
+    /// A limit on positions of a model outside its range.
+    #[error("`{name}` is out of range, expected {expected}, found {found}")]
+    LimitRange {
+        /// Name of the limit.
+        name: &'static str,
+        /// What it may be.
+        expected: &'static str,
+        /// What was given.
+        found: f64,
+    },
     /// A probability that is none.
     #[error("probability of symbol {symbol} in session {session} is {found}, expected a number in 0..=1")]
     Probability {

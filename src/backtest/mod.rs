@@ -22,11 +22,11 @@ mod simulate;
 mod tests;
 
 pub use error::BacktestError;
-pub use overlay::{MlOverlay, MlRules, OnLowConfidence, OnMissing, PredictionMode};
+pub use overlay::{MlLimits, MlOverlay, MlRules, OnLowConfidence, OnMissing, PredictionMode};
 pub(crate) use position::{Exit, Fill, Position, gaps_beyond_stop};
 pub use record::{
-    Backtest, BacktestWarning, CandidateRecord, CandidateState, Cap, EquityPoint, ExitReason, Funnel, OpenPosition,
-    Rejection, Trade,
+    Backtest, BacktestWarning, CandidateRecord, CandidateState, Cap, EquityPoint, ExitReason, Funnel, FunnelStep,
+    OpenPosition, Rejection, Trade,
 };
 pub use rules::PortfolioRules;
 pub(crate) use simulate::check as check_signals;

@@ -116,11 +116,51 @@ impl MlRules {
     }
 }
 
+/// Limits on positions whose rank or survival a probability decided, whatever the strategy allows besides.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct MlLimits {
+    /// Such positions open or being entered at one time; null for no limit.
+    #[schemars(range(min = 1))]
+    pub max_ml_positions: Option<u32>,
+    /// Largest notional of one such position as a share of equity; null for no limit.
+    #[schemars(range(min = 0, max = 100))]
+    pub max_ml_position_size: Option<f64>,
+    /// Share of equity that such positions may lose from the beginning of a day (UTC) to the close of a signal bar; beyond
+    /// it the signal is refused. Null for no limit.
+    #[schemars(range(min = 0, max = 1))]
+    pub daily_ml_loss_limit: Option<f64>,
+}
+
+impl Default for MlLimits {
+    fn default() -> Self {
+        Self { max_ml_positions: Some(5), max_ml_position_size: Some(0.05), daily_ml_loss_limit: Some(0.02) }
+    }
+}
+
+impl MlLimits {
+    /// Checks that every number is in its range.
+    ///
+    /// # Errors
+    /// The first one that is not.
+    pub fn check(&self) -> Result<(), BacktestError> {
+        let out = |name, expected, found| Err(BacktestError::LimitRange { name, expected, found });
+        match (self.max_ml_positions, self.max_ml_position_size, self.daily_ml_loss_limit) {
+            (Some(0), ..) => out("max_ml_positions", "1 or more", 0.0),
+            (_, Some(size), _) if !(0.0..=100.0).contains(&size) => out("max_ml_position_size", "0..=100", size),
+            (_, _, Some(loss)) if !(0.0..=1.0).contains(&loss) => out("daily_ml_loss_limit", "0..=1", loss),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// Probabilities and the rules that use them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct MlOverlay {
     /// The rules.
     pub rules: MlRules,
+    /// Limits on positions of the model; `None` where a comparison asks for the ranking alone.
+    pub limits: Option<MlLimits>,
     /// Calibrated probability of a win by (symbol index, signal session); NaN counts as missing.
     pub probability: BTreeMap<(u32, u32), f64>,
 }
@@ -131,6 +171,8 @@ pub(super) struct Verdict {
     pub probability: Option<f64>,
     /// `None` drops the candidate.
     pub rank_score: Option<f64>,
+    /// Whether the probability had a say.
+    pub by_model: bool,
 }
 
 impl MlOverlay {
@@ -143,7 +185,10 @@ impl MlOverlay {
         if probability.is_none() && self.rules.on_missing == OnMissing::Error {
             return Err(BacktestError::MissingProbability { symbol, session });
         }
-        Ok(Verdict { probability, rank_score: self.rules.rank(score, probability) })
+        // a gate that is not sure leaves the decision to the technical score
+        let is_unsure = |p: f64| self.rules.mode == PredictionMode::Gate && p < self.rules.confidence_threshold;
+        let by_model = probability.is_some_and(|p| !is_unsure(p));
+        Ok(Verdict { probability, rank_score: self.rules.rank(score, probability), by_model })
     }
 }
 

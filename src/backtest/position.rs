@@ -3,7 +3,9 @@
 use super::rules::PortfolioRules;
 use super::{Cap, ExitReason, Trade};
 use crate::market::Series;
-use crate::strategy::{Candidate, Side, StopAnchor, StopTrigger, SymbolSignals};
+use crate::strategy::{
+    Candidate, FillAt, OnGap, Side, StopAnchor, StopTrigger, SymbolSignals, TrailDistance, TrailFrom, TrailingStop,
+};
 
 /// An entry as it was filled.
 #[derive(Clone, Debug)]
@@ -18,6 +20,8 @@ pub(crate) struct Fill {
     pub caps: Vec<Cap>,
     /// Probability given by the model, if any.
     pub probability: Option<f64>,
+    /// Whether that probability had a say in the entry.
+    pub by_model: bool,
 }
 
 /// Where and why a position is left.
@@ -43,12 +47,18 @@ pub(crate) struct Position {
     signal_close: f64,
     pub entry_session: u32,
     pub entry_row: u32,
-    open: f64,
+    /// Entry before slippage.
+    market_price: f64,
     pub entry_price: f64,
     pub entry_commission: f64,
-    /// Initial stop S0.
+    /// Initial stop S0: the denominator of R.
+    pub initial_stop: Option<f64>,
+    /// The stop as it stands, and what an exit at it is called.
     pub stop: Option<f64>,
+    stop_reason: ExitReason,
     take_profit: Option<f64>,
+    trailing: Option<TrailingStop>,
+    break_even: Option<f64>,
     time_stop: Option<u32>,
     /// Last row with a bar so far.
     row: usize,
@@ -62,32 +72,33 @@ pub(crate) struct Position {
     best: f64,
 }
 
-/// Net price of a market entry at an open.
-pub(crate) fn entry_price(rules: &PortfolioRules, side: Side, open: f64) -> f64 {
-    rules.costs.slipped(open, side == Side::Long, rules.costs.slippage_bps)
+/// Net price of a market entry.
+pub(crate) fn entry_price(rules: &PortfolioRules, side: Side, price: f64) -> f64 {
+    rules.costs.slipped(price, side == Side::Long, rules.costs.slippage_bps)
 }
 
-/// The initial stop of an entry filled at `price`.
-fn initial_stop(rules: &PortfolioRules, candidate: &Candidate, signal_close: f64, price: f64) -> Option<f64> {
+/// A level given from the signal close, for an entry filled at `price`.
+fn anchored(rules: &PortfolioRules, level: Option<f64>, signal_close: f64, price: f64) -> Option<f64> {
     match rules.stop_anchor {
-        StopAnchor::SignalClose => candidate.stop,
-        StopAnchor::Fill => candidate.stop.map(|stop| price - (signal_close - stop)),
+        StopAnchor::SignalClose => level,
+        StopAnchor::Fill => level.map(|level| price + (level - signal_close)),
     }
 }
 
-/// Whether the open is already at or beyond the stop of the order.
-pub(crate) fn gaps_beyond_stop(rules: &PortfolioRules, candidate: &Candidate, open: f64) -> bool {
-    let level = if rules.stop_anchor == StopAnchor::SignalClose { candidate.stop } else { None };
-    level.is_some_and(|stop| candidate.side.sign() * (open - stop) <= 0.0)
+/// Whether the price of the fill is already at or beyond the stop of the order, and the rules refuse that.
+pub(crate) fn gaps_beyond_stop(rules: &PortfolioRules, candidate: &Candidate, price: f64) -> bool {
+    let is_known = rules.stop_anchor == StopAnchor::SignalClose && rules.on_gap == OnGap::Reject;
+    let level = if is_known { candidate.stop } else { None };
+    level.is_some_and(|stop| candidate.side.sign() * (price - stop) <= 0.0)
 }
 
 impl Position {
-    /// Opens a position at the open of the bar after its signal.
-    pub fn enter(rules: &PortfolioRules, series: &Series, candidate: &Candidate, fill: Fill) -> Self {
-        let row = candidate.row as usize + 1;
-        let open = series.open[row];
-        let signal_close = series.close[row - 1];
-        let price = entry_price(rules, candidate.side, open);
+    /// Opens a position in the row that [`PortfolioRules::entry_row`] gives.
+    pub fn enter(rules: &PortfolioRules, series: &Series, candidate: &Candidate, row: usize, fill: Fill) -> Self {
+        let market_price = rules.market_price(series, row);
+        let signal_close = series.close[candidate.row as usize];
+        let price = entry_price(rules, candidate.side, market_price);
+        let stop = anchored(rules, candidate.stop, signal_close, price);
         Self {
             side: candidate.side,
             signal_session: candidate.session,
@@ -95,11 +106,15 @@ impl Position {
             signal_close,
             entry_session: series.session[row],
             entry_row: row as u32,
-            open,
+            market_price,
             entry_price: price,
             entry_commission: rules.costs.commission.of(fill.quantity, price),
-            stop: initial_stop(rules, candidate, signal_close, price),
-            take_profit: candidate.take_profit,
+            initial_stop: stop,
+            stop,
+            stop_reason: ExitReason::HardStop,
+            take_profit: anchored(rules, candidate.take_profit, signal_close, price),
+            trailing: candidate.trailing,
+            break_even: candidate.break_even,
             time_stop: candidate.time_stop,
             row,
             trades_today: true,
@@ -154,7 +169,7 @@ impl Position {
             Side::Short => (series.high[self.row] >= stop, open.max(stop)),
         };
         let slippage_bps = rules.costs.slippage_bps + rules.costs.stop_slippage_bps;
-        is_hit.then_some(Exit { price, slippage_bps, reason: ExitReason::HardStop, seen: (open, price) })
+        is_hit.then_some(Exit { price, slippage_bps, reason: self.stop_reason, seen: (open, price) })
     }
 
     /// The limit, if this bar reached it. A limit fills without slippage, at a better open if there is one.
@@ -168,7 +183,7 @@ impl Position {
         is_hit.then_some(Exit { price, slippage_bps: 0.0, reason: ExitReason::TakeProfit, seen: (adverse, price) })
     }
 
-    /// Closes the bar: remembers its extremes and what the rules say at the close.
+    /// Closes the bar: remembers its extremes, what the rules say at the close, and then moves the stop, for the next bar.
     pub fn end(&mut self, rules: &PortfolioRules, series: &Series, signals: &SymbolSignals) {
         if !self.trades_today {
             return;
@@ -181,12 +196,60 @@ impl Position {
             && self.stop.is_some_and(|stop| self.side.sign() * (close - stop) <= 0.0);
         let bars = (self.row - self.entry_row as usize) as u32;
         if is_stopped {
-            self.pending = Some(ExitReason::HardStop);
+            self.pending = Some(self.stop_reason);
         } else if self.pending.is_none() && signals.exits(self.side, self.row) {
             self.pending = Some(ExitReason::Signal);
         } else if self.pending.is_none() && self.time_stop.is_some_and(|most| bars >= most) {
             self.pending = Some(ExitReason::TimeStop);
         }
+        self.move_stop(close, signals.atr.get(self.row).copied());
+    }
+
+    /// Moves the stop to where the rules have it after this close, if that is nearer to the price than where it stands.
+    fn move_stop(&mut self, close: f64, atr: Option<f64>) {
+        let sign = self.side.sign();
+        if let (Some(gain), Some(risk)) = (self.break_even, self.risk())
+            && sign * (self.best - self.entry_price) >= gain * risk
+        {
+            self.tighten(self.entry_price, ExitReason::BreakEven);
+        }
+        let Some(trailing) = self.trailing else { return };
+        let from = match trailing.from {
+            TrailFrom::Close => close,
+            TrailFrom::Extreme => self.best,
+        };
+        let distance = match trailing.distance {
+            TrailDistance::Atr(multiple) => multiple * atr.unwrap_or(f64::NAN),
+            TrailDistance::Percent(share) => share * from,
+        };
+        self.tighten(from - sign * distance, ExitReason::TrailingStop);
+    }
+
+    /// Takes a level as the stop unless that would loosen it; an unknown level changes nothing.
+    fn tighten(&mut self, level: f64, reason: ExitReason) {
+        let is_nearer = self.stop.is_none_or(|stop| self.side.sign() * (level - stop) > 0.0);
+        if is_nearer && !level.is_nan() {
+            (self.stop, self.stop_reason) = (Some(level), reason);
+        }
+    }
+
+    /// Loss of a unit when the initial stop is hit at its level; `None` without such a stop or with one beyond the entry.
+    fn risk(&self) -> Option<f64> {
+        self.initial_stop.map(|stop| self.side.sign() * (self.entry_price - stop)).filter(|risk| *risk > 0.0)
+    }
+
+    /// Tells the position to leave at the next open.
+    pub fn leave(&mut self, reason: ExitReason) {
+        self.pending = self.pending.or(Some(reason));
+    }
+
+    /// The exit told at this close, where orders fill at once.
+    pub fn exit_at_close(&self, rules: &PortfolioRules, series: &Series) -> Option<Exit> {
+        let reason = self.pending.filter(|_| self.trades_today && rules.fill == FillAt::Close)?;
+        let price = series.close[self.row];
+        // the whole bar was held
+        let seen = (series.low[self.row], series.high[self.row]);
+        Some(Exit { price, slippage_bps: rules.costs.market_exit(reason), reason, seen })
     }
 
     /// A market exit at the close of this bar, or at the last close there was: the horizon of a label.
@@ -202,9 +265,16 @@ impl Position {
         series.close[self.row]
     }
 
-    /// Close of the bar before this session's, where the symbol trades in it: what was known when the session began.
-    pub fn mark_before(&self, series: &Series) -> f64 {
-        series.close[self.row - usize::from(self.trades_today)]
+    /// The last close that was known when this session's orders were sized: where they fill at the open, that of the bar
+    /// before.
+    pub fn mark_at_signal(&self, rules: &PortfolioRules, series: &Series) -> f64 {
+        let is_later = rules.fill == FillAt::NextOpen && self.trades_today;
+        series.close[self.row - usize::from(is_later)]
+    }
+
+    /// Profit at the mark after the entry commission, in currency.
+    pub fn unrealised_pnl(&self, mark: f64) -> f64 {
+        self.side.sign() * self.fill.quantity * (mark - self.entry_price) - self.entry_commission
     }
 
     /// Net price and commission of an exit.
@@ -221,11 +291,11 @@ impl Position {
         let (quantity, sign) = (self.fill.quantity, self.side.sign());
         let commission = self.entry_commission + exit_commission;
         let net_pnl = sign * quantity * (exit_price - self.entry_price) - commission;
-        let gross_pnl = sign * quantity * (exit.price - self.open);
-        let risk = self.stop.map(|stop| sign * (self.entry_price - stop)).filter(|risk| *risk > 0.0);
+        let gross_pnl = sign * quantity * (exit.price - self.market_price);
+        let risk = self.risk();
         let planned = match rules.stop_anchor {
             StopAnchor::SignalClose => {
-                self.stop.map(|stop| sign * (self.signal_close - stop)).filter(|risk| *risk > 0.0)
+                self.initial_stop.map(|stop| sign * (self.signal_close - stop)).filter(|risk| *risk > 0.0)
             }
             StopAnchor::Fill => risk,
         };
@@ -243,7 +313,8 @@ impl Position {
             quantity,
             entry_price: self.entry_price,
             exit_price,
-            stop: self.stop,
+            stop: self.initial_stop,
+            last_stop: self.stop,
             commission,
             slippage: gross_pnl - sign * quantity * (exit_price - self.entry_price),
             gross_pnl,
@@ -253,6 +324,8 @@ impl Position {
             planned_r: planned.map(|planned| net_pnl / (quantity * planned)),
             mae_r: excursion(self.worst),
             mfe_r: excursion(self.best),
+            worst_price: self.worst,
+            best_price: self.best,
             holding_sessions: session - self.entry_session,
             exit_reason: exit.reason,
             caps: self.fill.caps,
@@ -262,8 +335,7 @@ impl Position {
 
     fn at_open(&self, rules: &PortfolioRules, series: &Series, reason: ExitReason) -> Exit {
         let price = series.open[self.row];
-        let extra = if reason == ExitReason::HardStop { rules.costs.stop_slippage_bps } else { 0.0 };
-        Exit { price, slippage_bps: rules.costs.slippage_bps + extra, reason, seen: (price, price) }
+        Exit { price, slippage_bps: rules.costs.market_exit(reason), reason, seen: (price, price) }
     }
 
     fn see(&mut self, price: f64) {

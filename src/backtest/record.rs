@@ -10,8 +10,12 @@ use crate::strategy::Side;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ExitReason {
-    /// The stop was hit.
+    /// The initial stop was hit.
     HardStop,
+    /// The stop was hit after it had followed the price.
+    TrailingStop,
+    /// The stop was hit after it had been moved to the entry.
+    BreakEven,
     /// The limit was reached.
     TakeProfit,
     /// The strategy's exit rule.
@@ -22,8 +26,36 @@ pub enum ExitReason {
     DataMissing,
     /// The symbol has no further bar.
     Delisted,
+    /// The last session of the window, where the rules close what is open.
+    EndOfData,
     /// The horizon of a label; never in a backtest.
     Horizon,
+}
+
+impl ExitReason {
+    /// Every reason, its name and its meaning.
+    pub const ALL: &'static [(Self, &'static str, &'static str)] = &[
+        (Self::HardStop, "hard_stop", "The initial stop was hit."),
+        (Self::TrailingStop, "trailing_stop", "The stop was hit after it had followed the price."),
+        (Self::BreakEven, "break_even", "The stop was hit after it had been moved to the entry."),
+        (Self::TakeProfit, "take_profit", "The limit was reached."),
+        (Self::Signal, "signal", "The strategy's exit rule."),
+        (Self::TimeStop, "time_stop", "Held for as many bars as the strategy allows."),
+        (Self::DataMissing, "data_missing", "Too many sessions without a bar; left at the next open there was."),
+        (Self::Delisted, "delisted", "The symbol has no further bar; left at the last close less the haircut."),
+        (Self::EndOfData, "end_of_data", "The last session, where `at_end` closes what is open."),
+        (Self::Horizon, "horizon", "The horizon of a label; never in a backtest."),
+    ];
+
+    /// Its name in tables.
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(reason, ..)| *reason == self).map_or("", |(_, name, _)| name)
+    }
+
+    /// Whether a stop asked for it.
+    pub const fn is_stop(self) -> bool {
+        matches!(self, Self::HardStop | Self::TrailingStop | Self::BreakEven)
+    }
 }
 
 /// A limit that cut a quantity.
@@ -32,6 +64,8 @@ pub enum ExitReason {
 pub enum Cap {
     /// Notional of one position.
     PositionNotional,
+    /// Notional of one position that a model asked for.
+    MlPositionSize,
     /// Gross notional of all positions.
     Exposure,
     /// Share of the average traded value.
@@ -59,6 +93,10 @@ pub enum Rejection {
         /// Place among the session's orders, from 1.
         rank: u32,
     },
+    /// Positions that a model asked for took every slot that such positions may have.
+    MlSlotsFull,
+    /// Positions that a model asked for lost too much on the day of the signal.
+    MlLossLimit,
     /// The open was at or beyond the stop.
     GapBelowStop,
     /// The limits left nothing to order.
@@ -68,6 +106,71 @@ pub enum Rejection {
 }
 
 impl Rejection {
+    /// Every reason, its name in counts, and the step of the funnel that it is taken from, in the order they are asked.
+    pub const ALL: &'static [(Self, FunnelStep, &'static str)] = &[
+        (Self::NotEligible, FunnelStep::Eligible, "The strategy's eligibility rules refuse the bar."),
+        (
+            Self::MlRejected,
+            FunnelStep::KeptByModel,
+            "The model's probability is too low, or missing where that refuses.",
+        ),
+        (
+            Self::AlreadyIn,
+            FunnelStep::Slotted,
+            "The symbol is held at the close of the signal bar: one position a symbol.",
+        ),
+        (Self::EndOfData, FunnelStep::Slotted, "The window ends with the signal bar."),
+        (
+            Self::MlLossLimit,
+            FunnelStep::Slotted,
+            "Positions of the model lost more than `daily_ml_loss_limit` on the day of the signal.",
+        ),
+        (
+            Self::MissingNextBar,
+            FunnelStep::Slotted,
+            "The symbol has no bar in the next session; the order is cancelled.",
+        ),
+        (
+            Self::SlotsFull { rank: 0 },
+            FunnelStep::Slotted,
+            "Open positions and better ranked orders took `max_positions`; the rank is kept.",
+        ),
+        (Self::MlSlotsFull, FunnelStep::Slotted, "Positions of the model took `max_ml_positions`."),
+        (
+            Self::GapBelowStop,
+            FunnelStep::Filled,
+            "The open is at or beyond the stop: the trade would be over before it began.",
+        ),
+        (
+            Self::SizeZero,
+            FunnelStep::Filled,
+            "Risk and limits leave less than one unit; also where a stop or the traded value is unknown.",
+        ),
+        (Self::NoCash, FunnelStep::Filled, "Cash, less the collateral of shorts, pays for not one unit."),
+    ];
+
+    /// The step of the funnel that it did not take.
+    pub const fn step(self) -> FunnelStep {
+        Self::ALL[self.index()].1
+    }
+
+    /// Its row in [`Rejection::ALL`].
+    const fn index(self) -> usize {
+        match self {
+            Self::NotEligible => 0,
+            Self::MlRejected => 1,
+            Self::AlreadyIn => 2,
+            Self::EndOfData => 3,
+            Self::MlLossLimit => 4,
+            Self::MissingNextBar => 5,
+            Self::SlotsFull { .. } => 6,
+            Self::MlSlotsFull => 7,
+            Self::GapBelowStop => 8,
+            Self::SizeZero => 9,
+            Self::NoCash => 10,
+        }
+    }
+
     /// Its name in counts.
     pub const fn name(self) -> &'static str {
         match self {
@@ -77,11 +180,27 @@ impl Rejection {
             Self::EndOfData => "end_of_data",
             Self::MissingNextBar => "missing_next_bar",
             Self::SlotsFull { .. } => "slots_full",
+            Self::MlSlotsFull => "ml_slots_full",
+            Self::MlLossLimit => "ml_loss_limit",
             Self::GapBelowStop => "gap_below_stop",
             Self::SizeZero => "size_zero",
             Self::NoCash => "no_cash",
         }
     }
+}
+
+/// How far a candidate came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FunnelStep {
+    /// It passes the eligibility rules.
+    Eligible,
+    /// The model keeps it.
+    KeptByModel,
+    /// There is a bar and a slot for it.
+    Slotted,
+    /// It became a position.
+    Filled,
 }
 
 /// The one state a candidate ends in.
@@ -111,6 +230,8 @@ pub struct CandidateRecord {
     pub probability: Option<f64>,
     /// What the candidate is ranked by: the technical score, the probability or a blend.
     pub rank_score: f64,
+    /// Whether the probability had a say: limits on positions of a model apply to it.
+    pub by_model: bool,
     /// What became of it.
     pub state: CandidateState,
 }
@@ -142,8 +263,10 @@ pub struct Trade {
     pub entry_price: f64,
     /// Net exit fill.
     pub exit_price: f64,
-    /// Initial stop S0.
+    /// Initial stop S0: the denominator of R, whatever the stop did later.
     pub stop: Option<f64>,
+    /// Where the stop stood at the exit.
+    pub last_stop: Option<f64>,
     /// Both commissions, in currency.
     pub commission: f64,
     /// Loss by slippage on both sides, in currency.
@@ -162,6 +285,10 @@ pub struct Trade {
     pub mae_r: Option<f64>,
     /// Furthest the price went with the entry while held, in R, at least 0.
     pub mfe_r: Option<f64>,
+    /// Worst price seen while held; the net entry where none was worse.
+    pub worst_price: f64,
+    /// Best price seen while held; the net entry where none was better.
+    pub best_price: f64,
     /// Sessions from entry to exit.
     pub holding_sessions: u32,
     /// Why it was left.
@@ -170,6 +297,13 @@ pub struct Trade {
     pub caps: Vec<Cap>,
     /// Probability given by the model, if any.
     pub probability: Option<f64>,
+}
+
+impl Trade {
+    /// Net profit over the value of the entry.
+    pub fn net_return(&self) -> f64 {
+        self.net_pnl / (self.quantity * self.entry_price)
+    }
 }
 
 /// A position that the end of the window found open: marked in equity, not a trade.
@@ -193,6 +327,9 @@ pub struct OpenPosition {
     pub entry_price: f64,
     /// Initial stop S0.
     pub stop: Option<f64>,
+    /// Where the stop stands now, if it was moved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moved_stop: Option<f64>,
     /// Last close.
     pub mark: f64,
     /// Profit at the mark after the entry commission, in currency.
@@ -210,6 +347,8 @@ pub struct EquityPoint {
     pub cash: f64,
     /// Gross notional at last closes as a share of equity.
     pub exposure: f64,
+    /// Notional of long positions less that of short ones, as a share of equity.
+    pub net_exposure: f64,
     /// Open positions.
     pub positions: u32,
 }
@@ -223,7 +362,7 @@ pub struct Funnel {
     pub eligible: usize,
     /// Less `ml_rejected`.
     pub kept_by_model: usize,
-    /// Less `already_in`, `end_of_data`, `missing_next_bar`, `slots_full`.
+    /// Less `already_in`, `end_of_data`, `ml_loss_limit`, `missing_next_bar`, `slots_full`, `ml_slots_full`.
     pub slotted: usize,
     /// Less `gap_below_stop`, `size_zero`, `no_cash`.
     pub filled: usize,
@@ -234,27 +373,24 @@ pub struct Funnel {
 impl Funnel {
     pub(super) fn of(candidates: &[CandidateRecord]) -> Self {
         let mut funnel = Self { candidates: candidates.len(), ..Self::default() };
+        let mut counts = [0; Rejection::ALL.len()];
         for record in candidates {
-            let passed = match record.state {
-                CandidateState::Filled => 4,
+            // the step that it did not take
+            let lost = match record.state {
+                CandidateState::Filled => None,
                 CandidateState::Rejected(why) => {
-                    *funnel.rejected.entry(why.name().to_owned()).or_default() += 1;
-                    match why {
-                        Rejection::NotEligible => 0,
-                        Rejection::MlRejected => 1,
-                        Rejection::AlreadyIn
-                        | Rejection::EndOfData
-                        | Rejection::MissingNextBar
-                        | Rejection::SlotsFull { .. } => 2,
-                        Rejection::GapBelowStop | Rejection::SizeZero | Rejection::NoCash => 3,
-                    }
+                    counts[why.index()] += 1;
+                    Some(why.step())
                 }
             };
-            funnel.eligible += usize::from(passed >= 1);
-            funnel.kept_by_model += usize::from(passed >= 2);
-            funnel.slotted += usize::from(passed >= 3);
-            funnel.filled += usize::from(passed >= 4);
+            let passed = |step| usize::from(lost.is_none_or(|lost| lost > step));
+            funnel.eligible += passed(FunnelStep::Eligible);
+            funnel.kept_by_model += passed(FunnelStep::KeptByModel);
+            funnel.slotted += passed(FunnelStep::Slotted);
+            funnel.filled += passed(FunnelStep::Filled);
         }
+        let named = Rejection::ALL.iter().zip(counts).filter(|(_, count)| *count > 0);
+        funnel.rejected = named.map(|((why, ..), count)| (why.name().to_owned(), count)).collect();
         funnel
     }
 }

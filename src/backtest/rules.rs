@@ -1,8 +1,10 @@
 //! Money rules: quantities, costs, limits.
 
-use super::Cap;
+use super::{Cap, ExitReason};
+use crate::market::Series;
 use crate::strategy::{
-    Candidate, Commission, CostRules, DataRules, RiskRules, Size, StopAnchor, StopTrigger, Strategy,
+    AtEnd, Candidate, Commission, CostRules, DataRules, FillAt, OnGap, RiskRules, Size, StopAnchor, StopTrigger,
+    Strategy,
 };
 
 /// Basis points in one.
@@ -17,10 +19,16 @@ pub struct PortfolioRules {
     pub costs: CostRules,
     /// Missing bars and delisting.
     pub data: DataRules,
-    /// What a stop is measured from.
+    /// What stop and target are measured from.
     pub stop_anchor: StopAnchor,
     /// When a stop is looked at.
     pub stop_trigger: StopTrigger,
+    /// When a market order fills.
+    pub fill: FillAt,
+    /// What becomes of an order whose open is at or beyond its stop.
+    pub on_gap: OnGap,
+    /// What becomes of positions that are open in the last session.
+    pub at_end: AtEnd,
 }
 
 impl From<&Strategy> for PortfolioRules {
@@ -32,6 +40,7 @@ impl From<&Strategy> for PortfolioRules {
             data: file.data.clone(),
             stop_anchor: file.exit.stop_anchor,
             stop_trigger: file.exit.stop_trigger,
+            ..Self::default()
         }
     }
 }
@@ -40,6 +49,11 @@ impl CostRules {
     /// Price after adverse slippage.
     pub(super) fn slipped(&self, price: f64, is_buy: bool, slippage_bps: f64) -> f64 {
         if is_buy { price * (1.0 + slippage_bps / BPS) } else { price * (1.0 - slippage_bps / BPS) }
+    }
+
+    /// Adverse slippage of a market exit; one that a stop asked for takes that of stops too.
+    pub(super) fn market_exit(&self, reason: ExitReason) -> f64 {
+        self.slippage_bps + if reason.is_stop() { self.stop_slippage_bps } else { 0.0 }
     }
 }
 
@@ -84,13 +98,46 @@ impl Sized {
 }
 
 impl PortfolioRules {
-    /// Quantity from information at the signal: the wish, cut by notional, exposure and traded value, then whole units.
+    /// The row in which an order of this candidate fills, if the symbol has a bar then.
+    pub(crate) fn entry_row(&self, candidate: &Candidate, series: &Series) -> Option<usize> {
+        let row = candidate.row as usize;
+        match self.fill {
+            FillAt::Close => Some(row),
+            FillAt::NextOpen => (series.session.get(row + 1) == Some(&(candidate.session + 1))).then_some(row + 1),
+        }
+    }
+
+    /// Price before slippage of a market order that fills in a row.
+    pub(crate) fn market_price(&self, series: &Series, row: usize) -> f64 {
+        match self.fill {
+            FillAt::Close => series.close[row],
+            FillAt::NextOpen => series.open[row],
+        }
+    }
+
+    /// Quantity from information at the signal: the wish, cut by notional, the model's share, exposure and traded value,
+    /// then whole units.
     ///
-    /// `Size::AllCash` wishes for everything and is cut by [`PortfolioRules::cut_to_cash`] alone.
-    pub(super) fn size(&self, candidate: &Candidate, close: f64, account: AccountAtSignal) -> Sized {
+    /// `Size::AllCash` wishes for everything and is cut by the model's share and [`PortfolioRules::cut_to_cash`] alone.
+    pub(super) fn size(
+        &self,
+        candidate: &Candidate,
+        close: f64,
+        account: AccountAtSignal,
+        ml_share: Option<f64>,
+    ) -> Sized {
         let wish = match candidate.size {
-            Size::AllCash => return Sized { quantity: f64::INFINITY, caps: Vec::new() },
+            Size::AllCash => {
+                let mut sized = Sized { quantity: f64::INFINITY, caps: Vec::new() };
+                if let Some(share) = ml_share {
+                    sized.cap(share * account.equity / close, Cap::MlPositionSize);
+                    sized.quantity = self.whole(sized.quantity);
+                }
+                return sized;
+            }
             Size::Units(units) => units,
+            Size::Notional(value) => value / close,
+            Size::Share(share) => share * account.equity / close,
             Size::Risk => {
                 let distance = candidate.stop.map_or(f64::NAN, |stop| candidate.side.sign() * (close - stop));
                 let wish = self.risk.risk_per_trade * account.equity / distance;
@@ -99,6 +146,9 @@ impl PortfolioRules {
         };
         let mut sized = Sized { quantity: wish.max(0.0), caps: Vec::new() };
         sized.cap(self.risk.max_position_notional * account.equity / close, Cap::PositionNotional);
+        if let Some(share) = ml_share {
+            sized.cap(share * account.equity / close, Cap::MlPositionSize);
+        }
         sized.cap((self.risk.max_exposure * account.equity - account.gross) / close, Cap::Exposure);
         if let Some(share) = self.risk.max_order_pct_adv {
             sized.cap(share * candidate.adv20 / close, Cap::TradedValue);

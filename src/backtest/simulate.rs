@@ -7,11 +7,11 @@ use super::position::{entry_price, gaps_beyond_stop};
 use super::rules::AccountAtSignal;
 use super::{
     Backtest, BacktestError, BacktestWarning, CandidateRecord, CandidateState, EquityPoint, Exit, ExitReason, Fill,
-    Funnel, MlOverlay, OpenPosition, PortfolioRules, Position, Rejection, Trade,
+    Funnel, MlLimits, MlOverlay, OpenPosition, PortfolioRules, Position, Rejection, Trade,
 };
-use crate::base::CancelToken;
+use crate::base::{CancelToken, MICROS_PER_DAY};
 use crate::market::Bars;
-use crate::strategy::{Candidate, Side, Signals, in_session_order};
+use crate::strategy::{AtEnd, Candidate, FillAt, Side, Signals, TrailDistance, in_session_order};
 
 /// Sessions between two looks at the cancel token.
 const CANCEL_SESSIONS: u32 = 256;
@@ -33,7 +33,8 @@ pub fn simulate(
 ) -> Result<Backtest, BacktestError> {
     check(bars, signals, &window)?;
     let (candidates, mut warnings) = judge(signals, &window, overlay)?;
-    let mut simulation = Simulation::new(bars, signals, rules, candidates);
+    let limits = overlay.and_then(|overlay| overlay.limits.as_ref());
+    let mut simulation = Simulation::new(bars, signals, rules, candidates, limits, window.end);
     for session in window.clone() {
         if session.is_multiple_of(CANCEL_SESSIONS) {
             cancel.check()?;
@@ -68,6 +69,13 @@ pub(crate) fn check(bars: &Bars, signals: &Signals, window: &Range<u32>) -> Resu
         if !own.candidates.is_sorted_by(|a, b| a.row < b.row) {
             return mismatch("candidates out of order");
         }
+        let by_range = |it: &Candidate| it.trailing.is_some_and(|it| matches!(it.distance, TrailDistance::Atr(_)));
+        if own.atr.len() != series.len() && own.candidates.iter().any(by_range) {
+            return mismatch("a stop that trails by the average true range without one for each bar");
+        }
+        if own.candidates.iter().any(|it| it.break_even.is_some() && it.stop.is_none()) {
+            return mismatch("a break-even rule, which counts in R, without a stop");
+        }
     }
     Ok(())
 }
@@ -80,6 +88,7 @@ fn judge(
 ) -> Result<(Vec<CandidateRecord>, Vec<BacktestWarning>), BacktestError> {
     if let Some(overlay) = overlay {
         overlay.rules.check()?;
+        overlay.limits.as_ref().map_or(Ok(()), MlLimits::check)?;
     }
     let order = in_session_order(&signals.symbols, |candidate| window.contains(&candidate.session));
     let mut records = Vec::with_capacity(order.len());
@@ -94,6 +103,7 @@ fn judge(
             score: candidate.score,
             probability: None,
             rank_score: candidate.score,
+            by_model: false,
             state: CandidateState::Rejected(Rejection::EndOfData),
         };
         if !candidate.eligible {
@@ -103,7 +113,7 @@ fn judge(
             total += 1;
             missing += usize::from(verdict.probability.is_none());
             dropped += usize::from(verdict.rank_score.is_none());
-            record.probability = verdict.probability;
+            (record.probability, record.by_model) = (verdict.probability, verdict.by_model);
             match verdict.rank_score {
                 Some(rank_score) => record.rank_score = rank_score,
                 None => record.state = CandidateState::Rejected(Rejection::MlRejected),
@@ -144,10 +154,34 @@ struct Simulation<'a> {
     cash: f64,
     equity: Vec<EquityPoint>,
     trades: Vec<Trade>,
+    limits: Option<&'a MlLimits>,
+    model: ModelLedger,
+    /// Session after the last one of the window.
+    end: u32,
+}
+
+/// What positions of the model have made, for their daily limit.
+#[derive(Default)]
+struct ModelLedger {
+    /// Days since 1970-01-01 UTC of the session.
+    day: i64,
+    /// Profit of closed positions, in currency.
+    realised: f64,
+    /// Profit of all positions at the last close before this day, and equity then.
+    at_start: (f64, f64),
+    /// Profit of all positions at the last close.
+    at_close: f64,
 }
 
 impl<'a> Simulation<'a> {
-    fn new(bars: &'a Bars, signals: &'a Signals, rules: &'a PortfolioRules, candidates: Vec<CandidateRecord>) -> Self {
+    fn new(
+        bars: &'a Bars,
+        signals: &'a Signals,
+        rules: &'a PortfolioRules,
+        candidates: Vec<CandidateRecord>,
+        limits: Option<&'a MlLimits>,
+        end: u32,
+    ) -> Self {
         Self {
             bars,
             signals,
@@ -160,6 +194,9 @@ impl<'a> Simulation<'a> {
             cash: rules.risk.initial_equity,
             equity: Vec::new(),
             trades: Vec::new(),
+            limits,
+            model: ModelLedger { day: i64::MIN, ..ModelLedger::default() },
+            end,
         }
     }
 
@@ -167,23 +204,66 @@ impl<'a> Simulation<'a> {
     fn run_session(&mut self, session: u32, is_last: bool) -> Result<(), BacktestError> {
         let (bars, rules) = (self.bars, self.rules);
         let last_session = bars.sessions.len() as u32 - 1;
+        let closes_all = is_last && rules.at_end == AtEnd::ExitAtLastOpen;
+        self.begin_day(session);
         for position in &mut self.positions {
             position.begin(&bars.series[position.fill.symbol as usize], session);
+            if closes_all {
+                position.leave(ExitReason::EndOfData);
+            }
         }
         let series = |position: &Position| &bars.series[position.fill.symbol as usize];
         self.close_where(session, |it| it.forced_exit(rules, series(it), last_session));
         self.close_where(session, |it| it.pending_exit(rules, series(it)));
-        self.enter_orders(session);
+        if rules.fill == FillAt::NextOpen {
+            self.enter_orders(session);
+        }
         // older positions first; `close_where` keeps the order of entry, so one pass is both steps
         self.close_where(session, |it| it.stop_exit(rules, series(it)));
         self.close_where(session, |it| it.take_profit_exit(series(it)));
-        self.mark(session)?;
+        if rules.fill == FillAt::NextOpen {
+            self.mark(session)?;
+        }
         for position in &mut self.positions {
             let symbol = position.fill.symbol as usize;
             position.end(rules, &bars.series[symbol], &self.signals.symbols[symbol]);
         }
-        self.collect_orders(session, is_last);
+        if rules.fill == FillAt::Close {
+            self.close_where(session, |it| it.exit_at_close(rules, series(it)));
+        }
+        let takes_orders = match rules.fill {
+            FillAt::NextOpen => !is_last && !(session + 2 == self.end && rules.at_end == AtEnd::ExitAtLastOpen),
+            FillAt::Close => !closes_all,
+        };
+        self.collect_orders(session, takes_orders);
+        if rules.fill == FillAt::Close {
+            self.enter_orders(session);
+            self.mark(session)?;
+        }
         Ok(())
+    }
+
+    /// Remembers what positions of the model had made when a day began.
+    fn begin_day(&mut self, session: u32) {
+        let day = self.bars.sessions[session as usize].div_euclid(MICROS_PER_DAY);
+        if self.limits.is_some() && day != self.model.day {
+            self.model.day = day;
+            self.model.at_start = (self.model.at_close, self.last_equity());
+        }
+    }
+
+    /// Whether positions of the model lost more on this day than they may.
+    fn model_has_lost(&self) -> bool {
+        let (profit, equity) = self.model.at_start;
+        let limit = self.limits.and_then(|limits| limits.daily_ml_loss_limit);
+        limit.is_some_and(|limit| profit - self.model_profit() > limit * equity)
+    }
+
+    /// Profit of positions of the model at the last closes, closed ones included.
+    fn model_profit(&self) -> f64 {
+        let open = self.positions.iter().filter(|it| it.fill.by_model);
+        let unrealised = open.map(|it| it.unrealised_pnl(it.mark(&self.bars.series[it.fill.symbol as usize])));
+        self.model.realised + unrealised.sum::<f64>()
     }
 
     /// Closes every position for which there is an exit, in the order of entry.
@@ -198,14 +278,25 @@ impl<'a> Simulation<'a> {
             let (price, commission) = position.settle(self.rules, &exit);
             self.cash += position.side.sign() * position.fill.quantity * price - commission;
             self.is_held[position.fill.symbol as usize] = false;
-            self.trades.push(position.close(self.rules, &exit, session));
+            let by_model = position.fill.by_model;
+            let trade = position.close(self.rules, &exit, session);
+            self.model.realised += if by_model { trade.net_pnl } else { 0.0 };
+            self.trades.push(trade);
         }
     }
 
-    /// Fills the orders of the last close at this open, best first.
+    /// Fills the orders, best first.
     fn enter_orders(&mut self, session: u32) {
+        if self.orders.is_empty() {
+            return;
+        }
+        // at the close nothing of this session is known yet, and exits of this close have paid
+        let equity = match self.rules.fill {
+            FillAt::NextOpen => self.last_equity(),
+            FillAt::Close => self.cash + self.net_at_signal(),
+        };
         for (at, order) in std::mem::take(&mut self.orders).into_iter().enumerate() {
-            self.candidates[order].state = match self.enter(order, at as u32 + 1, session) {
+            self.candidates[order].state = match self.enter(order, at as u32 + 1, session, equity) {
                 Ok(position) => {
                     self.cash -= position.side.sign() * position.fill.quantity * position.entry_price
                         + position.entry_commission;
@@ -221,27 +312,33 @@ impl<'a> Simulation<'a> {
     /// The position an order becomes, or why it becomes none.
     ///
     /// An order that does not fill takes no slot: the next in rank may have it.
-    fn enter(&self, order: usize, rank: u32, session: u32) -> Result<Position, Rejection> {
+    fn enter(&self, order: usize, rank: u32, session: u32, equity: f64) -> Result<Position, Rejection> {
         let record = &self.candidates[order];
         let candidate = self.candidate(order);
         let series = &self.bars.series[record.symbol as usize];
-        let row = record.row as usize + 1;
-        if series.session.get(row) != Some(&session) {
+        let Some(row) = self.rules.entry_row(candidate, series).filter(|&row| series.session[row] == session) else {
             return Err(Rejection::MissingNextBar);
-        }
+        };
         if self.positions.len() >= self.rules.risk.max_positions as usize {
             return Err(Rejection::SlotsFull { rank });
         }
-        if gaps_beyond_stop(self.rules, candidate, series.open[row]) {
+        let limits = self.limits.filter(|_| record.by_model);
+        let of_model = || self.positions.iter().filter(|it| it.fill.by_model).count();
+        if limits.and_then(|limits| limits.max_ml_positions).is_some_and(|most| of_model() >= most as usize) {
+            return Err(Rejection::MlSlotsFull);
+        }
+        let market_price = self.rules.market_price(series, row);
+        if gaps_beyond_stop(self.rules, candidate, market_price) {
             return Err(Rejection::GapBelowStop);
         }
-        let account = AccountAtSignal { equity: self.last_equity(), gross: self.gross_before() };
-        let mut sized = self.rules.size(candidate, series.close[row - 1], account);
+        let account = AccountAtSignal { equity, gross: self.gross_at_signal() };
+        let ml_share = limits.and_then(|limits| limits.max_ml_position_size);
+        let mut sized = self.rules.size(candidate, series.close[record.row as usize], account, ml_share);
         if sized.quantity <= 0.0 {
             return Err(Rejection::SizeZero);
         }
-        let price = entry_price(self.rules, candidate.side, series.open[row]);
-        self.rules.cut_to_cash(&mut sized, price, self.free_cash());
+        let price = entry_price(self.rules, candidate.side, market_price);
+        self.rules.cut_to_cash(&mut sized, price, self.free_cash(equity));
         if sized.quantity <= 0.0 {
             return Err(Rejection::NoCash);
         }
@@ -251,8 +348,9 @@ impl<'a> Simulation<'a> {
             quantity: sized.quantity,
             caps: sized.caps,
             probability: record.probability,
+            by_model: record.by_model,
         };
-        Ok(Position::enter(self.rules, series, candidate, fill))
+        Ok(Position::enter(self.rules, series, candidate, row, fill))
     }
 
     /// Equity at the close before this session.
@@ -260,23 +358,24 @@ impl<'a> Simulation<'a> {
         self.equity.last().map_or(self.rules.risk.initial_equity, |point| point.equity)
     }
 
-    /// Gross notional of open positions at the closes before this session.
-    fn gross_before(&self) -> f64 {
-        self.positions
-            .iter()
-            .map(|it| it.fill.quantity * it.mark_before(&self.bars.series[it.fill.symbol as usize]))
-            .sum()
+    /// Notional of a position at the close that orders were sized by.
+    fn notional_at_signal(&self, position: &Position) -> f64 {
+        position.fill.quantity * position.mark_at_signal(self.rules, &self.bars.series[position.fill.symbol as usize])
+    }
+
+    fn net_at_signal(&self) -> f64 {
+        self.positions.iter().map(|it| it.side.sign() * self.notional_at_signal(it)).sum()
+    }
+
+    fn gross_at_signal(&self) -> f64 {
+        self.positions.iter().map(|it| self.notional_at_signal(it)).sum()
     }
 
     /// Cash that may be spent: what shorts brought in and as much again stays as their collateral; leverage above 1 lends.
-    fn free_cash(&self) -> f64 {
-        let shorts: f64 = self
-            .positions
-            .iter()
-            .filter(|it| it.side == Side::Short)
-            .map(|it| it.fill.quantity * it.mark_before(&self.bars.series[it.fill.symbol as usize]))
-            .sum();
-        self.cash - 2.0 * shorts + (self.rules.risk.max_exposure - 1.0).max(0.0) * self.last_equity()
+    fn free_cash(&self, equity: f64) -> f64 {
+        let shorts = self.positions.iter().filter(|it| it.side == Side::Short);
+        let collateral: f64 = shorts.map(|it| self.notional_at_signal(it)).sum();
+        self.cash - 2.0 * collateral + (self.rules.risk.max_exposure - 1.0).max(0.0) * equity
     }
 
     /// Writes the account at the close.
@@ -291,14 +390,19 @@ impl<'a> Simulation<'a> {
         if equity.is_nan() || equity <= 0.0 {
             return Err(BacktestError::Ruined { session, equity });
         }
+        if self.limits.is_some() {
+            self.model.at_close = self.model_profit();
+        }
         let positions = self.positions.len() as u32;
-        self.equity.push(EquityPoint { session, equity, cash: self.cash, exposure: gross / equity, positions });
+        let (exposure, net_exposure) = (gross / equity, net / equity);
+        self.equity.push(EquityPoint { session, equity, cash: self.cash, exposure, net_exposure, positions });
         Ok(())
     }
 
-    /// Takes the candidates of this close that nothing forbids and ranks them for the next open.
-    fn collect_orders(&mut self, session: u32, is_last: bool) {
+    /// Takes the candidates of this close that nothing forbids and ranks them for their fill.
+    fn collect_orders(&mut self, session: u32, takes_orders: bool) {
         let open = CandidateState::Rejected(Rejection::EndOfData);
+        let model_has_lost = self.model_has_lost();
         while self.candidates.get(self.next).is_some_and(|record| record.session == session) {
             let at = self.next;
             self.next += 1;
@@ -307,7 +411,9 @@ impl<'a> Simulation<'a> {
             }
             if self.is_held[self.candidates[at].symbol as usize] {
                 self.candidates[at].state = CandidateState::Rejected(Rejection::AlreadyIn);
-            } else if !is_last {
+            } else if model_has_lost && self.candidates[at].by_model {
+                self.candidates[at].state = CandidateState::Rejected(Rejection::MlLossLimit);
+            } else if takes_orders {
                 self.orders.push(at);
             }
         }
@@ -347,9 +453,10 @@ impl<'a> Simulation<'a> {
                     entry_row: it.entry_row,
                     quantity: it.fill.quantity,
                     entry_price: it.entry_price,
-                    stop: it.stop,
+                    stop: it.initial_stop,
+                    moved_stop: it.stop.filter(|_| it.stop != it.initial_stop),
                     mark,
-                    unrealised_pnl: it.side.sign() * it.fill.quantity * (mark - it.entry_price) - it.entry_commission,
+                    unrealised_pnl: it.unrealised_pnl(mark),
                 }
             })
             .collect();

@@ -219,22 +219,23 @@ impl World<'_> {
     /// Follows one candidate from its entry to its exit, in the simulator's order of steps.
     fn follow(&self, at: u32, candidate: &Candidate, max_horizon: u32) -> Alone {
         let (series, rules) = (self.series, self.rules);
-        let row = candidate.row as usize + 1;
-        if series.session.get(row) != Some(&(candidate.session + 1)) {
+        let Some(row) = rules.entry_row(candidate, series) else {
             let is_at_end = candidate.session == self.last_session;
             let censored = Censored { symbol: self.symbol, candidate: at, t0: candidate.session };
             return if is_at_end { Alone::Open(censored) } else { Alone::NotFilled };
-        }
-        if gaps_beyond_stop(rules, candidate, series.open[row]) {
+        };
+        if gaps_beyond_stop(rules, candidate, rules.market_price(series, row)) {
             return Alone::NotFilled;
         }
-        let distance = candidate.stop.map(|stop| candidate.side.sign() * (series.close[row - 1] - stop));
+        let close = series.close[candidate.row as usize];
+        let distance = candidate.stop.map(|stop| candidate.side.sign() * (close - stop));
         let Some(distance) = distance.filter(|distance| *distance > 0.0) else {
             return Alone::WithoutRisk;
         };
         let quantity = rules.risk.risk_per_trade * rules.risk.initial_equity / distance;
-        let fill = Fill { symbol: self.symbol, candidate: at, quantity, caps: Vec::new(), probability: None };
-        let mut position = Position::enter(rules, series, candidate, fill);
+        let fill =
+            Fill { symbol: self.symbol, candidate: at, quantity, caps: Vec::new(), probability: None, by_model: false };
+        let mut position = Position::enter(rules, series, candidate, row, fill);
         let horizon = candidate.session.saturating_add(max_horizon);
         for session in candidate.session + 1..=self.last_session.min(horizon) {
             let mut exit = None;
@@ -252,6 +253,9 @@ impl World<'_> {
                 return Alone::Ended(Box::new(position.close(rules, &exit, session)));
             }
             position.end(rules, series, self.signals);
+            if let Some(exit) = position.exit_at_close(rules, series) {
+                return Alone::Ended(Box::new(position.close(rules, &exit, session)));
+            }
         }
         Alone::Open(Censored { symbol: self.symbol, candidate: at, t0: candidate.session })
     }

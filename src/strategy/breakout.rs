@@ -90,7 +90,7 @@ fn symbol_signals(
         momenta.push(momentum[row]);
     }
     let exit_long = close.iter().zip(exit_average.iter()).map(|(price, average)| price < average).collect();
-    (SymbolSignals { candidates, exit_long, exit_short: Vec::new() }, momenta)
+    (SymbolSignals { candidates, exit_long, ..SymbolSignals::default() }, momenta)
 }
 
 /// Sets the score of every eligible candidate: the weighted mean of the percentiles of its components.

@@ -14,6 +14,7 @@
 mod breakout;
 mod cache;
 mod error;
+mod execution;
 mod file;
 mod lint;
 mod parameter;
@@ -24,6 +25,7 @@ mod signals;
 pub use breakout::signals;
 pub use cache::{Indicator, IndicatorCache};
 pub use error::StrategyError;
+pub use execution::{AtEnd, FillAt, OnGap, TrailDistance, TrailFrom, TrailingStop};
 pub use file::{
     Channel, Commission, CostRules, DataRules, EligibilityRules, EntryRules, ExitRules, KINDS, RiskRules, ScoreWeights,
     StopAnchor, StopTrigger, Strategy, StrategyFile, file_schema,

@@ -1,5 +1,7 @@
 //! What a strategy says about bars, in the words the simulator understands.
 
+use super::TrailingStop;
+
 /// Direction of a position.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -29,6 +31,10 @@ pub enum Size {
     Risk,
     /// A fixed quantity; all limits apply.
     Units(f64),
+    /// A fixed value in the currency of the account, over the close of the signal bar; all limits apply.
+    Notional(f64),
+    /// A share of the equity at the signal, over the close of the signal bar; all limits apply.
+    Share(f64),
     /// All free cash at the fill; only the cash limit applies.
     AllCash,
 }
@@ -46,8 +52,12 @@ pub struct Candidate {
     pub eligible: bool,
     /// Stop level S0 measured from the signal close; `None` for an entry without a stop.
     pub stop: Option<f64>,
-    /// Limit at which the gain is taken.
+    /// Limit at which the gain is taken, measured from the signal close as the stop is.
     pub take_profit: Option<f64>,
+    /// A stop that follows the price.
+    pub trailing: Option<TrailingStop>,
+    /// Gain in R after which the stop is moved to the net entry, once the close of that bar is past; needs `stop`.
+    pub break_even: Option<f64>,
     /// Own bars after the entry bar at whose close the position is told to leave.
     pub time_stop: Option<u32>,
     /// How the quantity is found.
@@ -80,6 +90,8 @@ impl Candidate {
             eligible: true,
             stop: None,
             take_profit: None,
+            trailing: None,
+            break_even: None,
             time_stop: None,
             size: Size::Risk,
             score: 0.0,
@@ -103,6 +115,9 @@ pub struct SymbolSignals {
     pub exit_long: Vec<bool>,
     /// For each bar, whether a short position is to leave at the next open; empty for never.
     pub exit_short: Vec<bool>,
+    /// For each bar, the average true range that trailing stops measure by; empty where none does. NaN leaves a stop where
+    /// it is.
+    pub atr: Vec<f64>,
 }
 
 impl SymbolSignals {

@@ -47,7 +47,7 @@ fn signals(
         symbols: vec![SymbolSignals {
             candidates: rows.filter_map(entry).collect(),
             exit_long,
-            exit_short: Vec::new(),
+            ..SymbolSignals::default()
         }],
     }
 }

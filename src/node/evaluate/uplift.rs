@@ -93,7 +93,8 @@ pub(super) fn measure(
     let window = first as u32..bars.sessions.len() as u32;
     let run = |overlay: Option<&MlOverlay>| simulate(bars, &found, &rules, window.clone(), overlay, &context.cancel);
     let without = run(None)?;
-    let overlay = MlOverlay { rules: config.prediction.clone(), probability: probabilities(rows, bars) };
+    // both sides trade by the same limits, so that only the ranking differs
+    let overlay = MlOverlay { rules: config.prediction.clone(), limits: None, probability: probabilities(rows, bars) };
     let with = run(Some(&overlay));
     context.cancel.check()?;
     let (with, refused) = match with {
