@@ -47,7 +47,7 @@ impl From<&Strategy> for PortfolioRules {
 
 impl CostRules {
     /// Price after adverse slippage.
-    pub(super) fn slipped(&self, price: f64, is_buy: bool, slippage_bps: f64) -> f64 {
+    pub(crate) fn slipped(&self, price: f64, is_buy: bool, slippage_bps: f64) -> f64 {
         if is_buy { price * (1.0 + slippage_bps / BPS) } else { price * (1.0 - slippage_bps / BPS) }
     }
 
@@ -59,7 +59,7 @@ impl CostRules {
 
 impl Commission {
     /// Commission of one fill, `max(min, bps * notional + per_share * quantity)`.
-    pub(super) fn of(&self, quantity: f64, price: f64) -> f64 {
+    pub(crate) fn of(&self, quantity: f64, price: f64) -> f64 {
         (self.bps / BPS * (quantity * price) + self.per_share * quantity).max(self.min)
     }
 

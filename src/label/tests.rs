@@ -38,7 +38,7 @@ fn a_shadow_trade_is_the_executed_trade_when_nothing_competes() {
     let signals = signals(&[0]);
     let rules = PortfolioRules::default();
     let backtest = simulate(&bars, &signals, &rules, 0..5, None, &CancelToken::new()).unwrap();
-    let executed = executed_trades(&backtest, &LabelConfig::default()).unwrap().trades.remove(0);
+    let executed = executed_trades(&bars, &rules, &backtest, &LabelConfig::default()).unwrap().trades.remove(0);
     let alone = shadow(&bars, &signals, &LabelConfig::default()).trades.remove(0);
     assert!((alone.r - executed.r).abs() < 1e-12 && alone.r < -1.0);
     assert_eq!(
@@ -47,6 +47,8 @@ fn a_shadow_trade_is_the_executed_trade_when_nothing_competes() {
             r: executed.r,
             gross_r: executed.gross_r,
             planned_r: executed.planned_r,
+            value: executed.value,
+            net_return: executed.net_return,
             ..alone.clone()
         },
         executed
@@ -110,8 +112,38 @@ fn uniqueness_is_the_mean_of_one_over_concurrency() {
 }
 
 #[test]
-fn other_kinds_are_refused_by_name() {
-    let config: LabelConfig = serde_json::from_str(r#"{"kind": "triple_barrier"}"#).unwrap();
-    assert_eq!(config.check(), Err(LabelError::NotBuilt { kind: LabelKind::TripleBarrier }));
-    assert!(serde_json::from_str::<LabelConfig>(r#"{"horizon": 5}"#).is_err());
+fn the_age_of_a_label_halves_its_weight_every_half_life() {
+    assert_eq!(recency(&[10, 30, 20], 10.0), [0.25, 1.0, 0.5]);
+    assert!(recency(&[], 10.0).is_empty());
+}
+
+#[test]
+fn a_config_out_of_range_is_refused_with_its_key() {
+    let read = |text: &str| serde_json::from_str::<LabelConfig>(text).unwrap().check().map_err(|it| it.to_string());
+    assert_eq!(read("{}"), Ok(()));
+    for (text, key) in [
+        (r#"{"max_horizon": 0}"#, "`max_horizon`"),
+        (r#"{"kind": "return", "horizon": 0}"#, "`horizon`"),
+        (r#"{"kind": "volatility", "horizon": 1}"#, "2 or more"),
+        (r#"{"kind": "signal_success", "target_r": 0}"#, "`target_r`"),
+        (r#"{"dead_zone": -1}"#, "`dead_zone`"),
+        (r#"{"barriers": {"lower": 0}}"#, "`barriers.lower`"),
+        (r#"{"kind": "return", "horizon": 61}"#, "at most `max_horizon`, which is 60"),
+    ] {
+        let refusal = read(text).unwrap_err();
+        assert!(refusal.contains(key), "{refusal}");
+    }
+    // the key says nothing where no label reads it
+    assert_eq!(read(r#"{"horizon": 61}"#), Ok(()));
+}
+
+#[test]
+fn every_kind_is_in_the_table_under_its_name() {
+    for row in LABEL_KINDS {
+        for name in std::iter::once(&row.kind.name()).chain(row.aliases) {
+            assert_eq!(serde_json::from_value::<LabelKind>(serde_json::json!(name)).unwrap(), row.kind);
+        }
+    }
+    assert_eq!(LABEL_KINDS.len(), 7);
+    assert!(serde_json::from_str::<LabelConfig>(r#"{"horizn": 5}"#).is_err());
 }

@@ -18,7 +18,7 @@ use crate::artifact::{ArtifactType, Scalar};
 use crate::backtest::{Backtest, PortfolioRules, simulate};
 use crate::base::Timestamp;
 use crate::feature::{FeatureFrame, FeatureSet};
-use crate::label::{Censored, LabelConfig, LabelSet, LabelledTrade, executed_trades, shadow_trades};
+use crate::label::{Censored, LabelConfig, LabelKind, LabelSet, LabelledTrade, executed_trades, shadow_trades};
 use crate::market::Bars;
 use crate::metric::trading::{trade_report, trading_report};
 use crate::stats::sum::mean;
@@ -78,7 +78,7 @@ impl Kind for Accumulate {
 
     const DESCRIPTOR: Descriptor = Descriptor {
         name: "accumulate",
-        version: 1,
+        version: 2,
         doc: "Backtests a strategy and writes features at each signal with its labelled outcome in R.",
         inputs: &[
             InputPort { many: false, name: "bars", types: &[ArtifactType::Bars], required: true, doc: "bars" },
@@ -124,9 +124,12 @@ impl Kind for Accumulate {
         context.report(2, 4, "labels");
         let labels = match config.population {
             Population::Shadow => shadow_trades(bars, &found, &rules, &config.label, &context.cancel),
-            Population::Executed => executed_trades(&backtest, &config.label),
+            Population::Executed => executed_trades(bars, &rules, &backtest, &config.label),
         };
         let mut labels = within(labels.map_err(NodeError::failed)?, &market);
+        if labels.trades.is_empty() && labels.without_risk > 0 {
+            return Err(without_stop(&config.label, labels.without_risk));
+        }
         if !config.label_early {
             hold_back(&mut labels, market.sessions.end, config.label.max_horizon);
         }
@@ -136,10 +139,19 @@ impl Kind for Accumulate {
         }
         context.report(3, 4, "features");
         let features = FeatureSet::named(&config.features).map_err(NodeError::failed)?;
-        let rows = Rows { bars, found: &found, labels: &labels, executed: executed(&backtest) };
+        let rows = Rows { bars, found: &found, labels: &labels, label: &config.label, executed: executed(&backtest) };
         let table = rows.table(&features, &strategy_input.reference.sha256.to_string());
         output(&market, &strategy, &backtest, &labels, &table)
     }
+}
+
+/// No label, because it is made of a stop that no signal has.
+fn without_stop(label: &LabelConfig, signals: usize) -> NodeError {
+    let kind = label.kind.name();
+    NodeError::failed(format!(
+        "label `{kind}` is measured in the distance to the stop, and the strategy gives none of {signals} signals one: write a \
+         `stop` in the strategy, or `label: {{kind: return}}` in this node"
+    ))
 }
 
 /// Labels whose signal lies in the window.
@@ -178,6 +190,7 @@ struct Rows<'a> {
     bars: &'a Bars,
     found: &'a Signals,
     labels: &'a LabelSet,
+    label: &'a LabelConfig,
     executed: BTreeSet<(u32, u32)>,
 }
 
@@ -223,20 +236,31 @@ impl Rows<'_> {
             let word = row.outcome.and_then(|trade| serde_json::to_value(trade.exit_reason).ok());
             word.and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_else(|| "open".to_owned())
         };
+        let source = |row: &Row<'_>| {
+            let word = row.outcome.and_then(|trade| serde_json::to_value(trade.source).ok());
+            word.and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default()
+        };
         let executed = |row: &Row<'_>| self.executed.contains(&(row.symbol as u32, row.candidate));
         let mut table = Table::new(SCHEMA)
             .with("row", "identity: symbol and signal time", text(&identity))
             .with("symbol", "ticker", text(&symbol))
             .with("ts", "signal time, UTC; known at this bar's close", time(&|row| ts(row.t0)))
             .with("session", "session of the signal, from 0", int(&|row| i64::from(row.t0)))
-            .with("exit_ts", "time the outcome was known, UTC", time(&|row| ts(exit(row))))
-            .with("exit_session", "session of the exit, from 0", int(&|row| i64::from(exit(row))))
+            .with("exit_ts", "time label and outcome were known, UTC", time(&|row| ts(exit(row))))
+            .with(
+                "exit_session",
+                "session in which label and outcome were known, from 0",
+                int(&|row| i64::from(exit(row))),
+            )
             .with("labelled", "whether the outcome is known", flag(&|row| row.outcome.is_some()))
             .with("executed", "whether the portfolio traded it", flag(&executed))
-            .with("win", "R above the threshold", flag(&|row| row.outcome.is_some_and(|trade| trade.win)))
+            .with("label", self.label.kind.doc(), outcome(|trade| trade.value))
+            .with("source", "which trades the label is made of", text(&source))
+            .with("win", self.win_doc(), flag(&|row| row.outcome.is_some_and(|trade| trade.win)))
             .with("r", "net profit over the risk taken", outcome(|trade| trade.r))
             .with("gross_r", "profit before costs over the risk taken", outcome(|trade| trade.gross_r))
             .with("planned_r", "net profit over the risk planned", outcome(|trade| trade.planned_r.unwrap_or(f64::NAN)))
+            .with("net_return", "net profit over the notional at entry", outcome(|trade| trade.net_return))
             .with("mae_r", "furthest against the entry, in R", outcome(|trade| trade.mae_r))
             .with("mfe_r", "furthest with the entry, in R", outcome(|trade| trade.mfe_r))
             .with("holding_sessions", "sessions from entry to exit", outcome(|trade| f64::from(trade.holding_sessions)))
@@ -250,12 +274,17 @@ impl Rows<'_> {
         let names: Vec<&str> = columns.iter().map(|(name, _, _)| name.as_str()).collect();
         table.facts.insert("features".to_owned(), json!(names).to_string());
         table.facts.insert("feature_set".to_owned(), features.name().to_owned());
+        table.facts.insert("label_kind".to_owned(), self.label.kind.name().to_owned());
         table.facts.insert("sessions".to_owned(), self.bars.sessions.len().to_string());
         table.facts.insert("strategy".to_owned(), strategy.to_owned());
         for (name, doc, values) in columns {
             table = table.with(name, doc, Values::Float(values));
         }
         table
+    }
+
+    fn win_doc(&self) -> &'static str {
+        if self.label.kind == LabelKind::SignalSuccess { "the target before the stop" } else { "R above the threshold" }
     }
 
     /// Features of the set and of the trigger itself, at each row: all known at the close of the signal bar.
@@ -328,9 +357,12 @@ fn output(
     table: &Table,
 ) -> Result<NodeOutput, NodeError> {
     let bars = &market.loaded.bars;
-    let r: Vec<f64> = labels.trades.iter().map(|trade| trade.r).collect();
-    let wins = labels.trades.iter().filter(|trade| trade.win).count();
+    // a trade without a stop has no R, and is neither won nor lost
+    let judged: Vec<&LabelledTrade> = labels.trades.iter().filter(|trade| !trade.r.is_nan()).collect();
+    let r: Vec<f64> = judged.iter().map(|trade| trade.r).collect();
+    let wins = judged.iter().filter(|trade| trade.win).count();
     let win_rate = (!r.is_empty()).then(|| wins as f64 / r.len() as f64);
+    let labelled = labels.trades.len();
     let returns = trading_report(&backtest.returns(), bars.periods_per_year);
     let trade_r: Vec<f64> = backtest.trades.iter().filter_map(|trade| trade.r).collect();
     let equity: Vec<serde_json::Value> = backtest
@@ -350,7 +382,8 @@ fn output(
         "returns": returns,
         "trades": trade_report(&trade_r),
         "open_at_end": backtest.open_at_end,
-        "labels": {"labelled": r.len(), "unlabelled": labels.censored.len(), "not_filled": labels.not_filled},
+        "labels": {"labelled": labelled, "unlabelled": labels.censored.len(), "not_filled": labels.not_filled,
+            "without_risk": labels.without_risk, "undefined": labels.undefined},
         "equity": {"columns": ["ts", "equity", "exposure"], "rows": equity},
     });
     let day = |session: u32| Timestamp::from_micros(bars.sessions[session as usize]).date();
@@ -360,18 +393,19 @@ fn output(
         many => format!("; {many} bad bars dropped"),
     };
     let symbols = if bars.series.len() == 1 { "1 symbol".to_owned() } else { format!("{} symbols", bars.series.len()) };
+    let outcome = match (win_rate, mean(&r)) {
+        (Some(rate), Some(mean)) => format!("{:.0} % won, mean {mean:+.2} R", 100.0 * rate),
+        _ => "no stop, so no R".to_owned(),
+    };
     let summary = format!(
-        "{} signals of {symbols}, {} to {}: {:.0} % won, mean {:+.2} R; portfolio {} trades, Sharpe {}{dropped}",
-        r.len(),
+        "{labelled} signals of {symbols}, {} to {}: {outcome}; portfolio {} trades, Sharpe {}{dropped}",
         day(market.sessions.start),
         day(market.sessions.end - 1),
-        100.0 * win_rate.unwrap_or(f64::NAN),
-        mean(&r).unwrap_or(f64::NAN),
         backtest.trades.len(),
         returns.sharpe.map_or("-".to_owned(), |sharpe| format!("{sharpe:.2}")),
     );
     let values: BTreeMap<&'static str, Scalar> = [
-        ("samples", Scalar::count(r.len())),
+        ("samples", Scalar::count(labelled)),
         ("unlabelled", Scalar::count(labels.censored.len())),
         ("win_rate", Scalar::number(win_rate)),
         ("expectancy_r", Scalar::number(mean(&r))),

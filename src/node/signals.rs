@@ -7,6 +7,7 @@
 //! | `exit_ts`, `exit_session` | when its outcome was known; the last session where it is not yet |
 //! | `labelled` | whether the outcome is known |
 //! | `executed` | whether the portfolio traded it: rows are shadow trades, and some were executed too |
+//! | `label`, `source` | the label, of the kind in the fact `label_kind`, and which trades it is made of |
 //! | `win`, `r`, … | outcome, in multiples of the initial risk |
 //! | `uniqueness` | share of its life that it did not share with other signals of its symbol, 0 to 1 |
 //! | features | as listed in the fact `features`, undefined where not yet known |
@@ -16,6 +17,7 @@ use std::collections::BTreeMap;
 use ndarray::Array2;
 
 use crate::artifact::Artifact;
+use crate::label::{LabelKind, LabelTask};
 use crate::node::{InputArtifact, NodeError};
 use crate::split::Span;
 use crate::table::{Table, TableError};
@@ -72,10 +74,15 @@ pub fn count_signals(artifact: &Artifact, since: crate::base::Timestamp) -> Resu
 }
 
 impl Signals {
-    /// Reads an input.
+    /// Reads an input whose labels are wins or none, which is what every model so far learns.
+    ///
+    /// # Errors
+    /// It is no table of signals, or its labels are of a kind that is neither won nor lost: they are not coerced.
     pub(super) fn read(input: &InputArtifact) -> Result<Self, NodeError> {
         let table = Table::from_parquet(input.bytes()?).and_then(|table| table.expect_schema(SCHEMA));
-        Self::of(&table.map_err(NodeError::failed)?).map_err(NodeError::failed)
+        let table = table.map_err(NodeError::failed)?;
+        check_task(table.facts.get("label_kind").map(String::as_str))?;
+        Self::of(&table).map_err(NodeError::failed)
     }
 
     fn of(table: &Table) -> Result<Self, TableError> {
@@ -136,7 +143,39 @@ impl Signals {
     }
 }
 
+/// Refuses labels that are not won or lost; signals of earlier versions name no kind and are labelled by R.
+fn check_task(kind: Option<&str>) -> Result<(), NodeError> {
+    let Some(name) = kind else { return Ok(()) };
+    let what = match LabelKind::named(name).map(LabelKind::task) {
+        Some(LabelTask::Binary) => return Ok(()),
+        Some(LabelTask::ThreeClasses) => "one of three classes",
+        Some(LabelTask::Regression) => "a number",
+        None => "of a kind this build does not know",
+    };
+    Err(NodeError::failed(format!(
+        "the labels of the signals are `{name}`, {what}, and this node works on wins and losses: in the `accumulate` node that \
+         made them, write `label: {{kind: r_multiple}}` or `label: {{kind: signal_success}}`"
+    )))
+}
+
 /// Stores a table as an artifact.
 pub(super) fn table_artifact(kind: crate::artifact::ArtifactType, table: &Table) -> Result<Artifact, NodeError> {
     Ok(Artifact::file(kind, table.to_parquet().map_err(NodeError::failed)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_that_are_neither_won_nor_lost_are_refused_with_the_edit() {
+        assert!(["r_multiple", "signal_success"].into_iter().all(|kind| check_task(Some(kind)).is_ok()));
+        assert!(check_task(None).is_ok(), "signals of earlier versions are labelled by R");
+        for (kind, what) in [("direction", "one of three classes"), ("return", "a number"), ("later", "does not know")]
+        {
+            let refusal = check_task(Some(kind)).unwrap_err().to_string();
+            assert!(refusal.contains(&format!("`{kind}`")) && refusal.contains(what), "{refusal}");
+            assert!(refusal.contains("`accumulate`") && refusal.contains("`label: {kind: r_multiple}`"), "{refusal}");
+        }
+    }
 }

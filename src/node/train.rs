@@ -15,6 +15,7 @@ use super::{
 };
 use crate::artifact::{Artifact, ArtifactType, Scalar};
 use crate::base::{Seed, Timestamp};
+use crate::label::recency;
 use crate::metric::classification::{ClassificationReport, roc_auc, with_intervals};
 use crate::model::{CalibrationKind, Learner, ModelConfig, ModelError, TrainedModel, TrainingSet, walk_forward_train};
 use crate::split::{FoldPlan, SkipReason, Span, WalkForward, walk_forward};
@@ -32,6 +33,10 @@ pub enum SampleWeight {
     /// independent.
     #[default]
     Uniqueness,
+    /// By age, halved every `recency_half_life` sessions before the newest labelled signal.
+    Recency,
+    /// By the product of both.
+    UniquenessAndRecency,
     /// All alike.
     None,
 }
@@ -85,6 +90,10 @@ pub struct TrainConfig {
     /// How much each signal counts.
     #[serde(default)]
     sample_weight: SampleWeight,
+    /// Sessions after which a signal counts half, for the weights by `recency`.
+    #[serde(default = "default_half_life")]
+    #[schemars(extend("exclusiveMinimum" = 0))]
+    recency_half_life: f64,
     /// Only these features; unset: all.
     #[serde(default)]
     features: Option<Vec<String>>,
@@ -102,6 +111,10 @@ fn default_model() -> ModelChoice {
 
 fn default_min_samples() -> usize {
     50
+}
+
+fn default_half_life() -> f64 {
+    252.0
 }
 
 impl Kind for Train {
@@ -136,6 +149,11 @@ impl Kind for Train {
     };
 
     fn check(config: &TrainConfig) -> Result<(), ConfigError> {
+        let half_life = config.recency_half_life;
+        if !(half_life.is_finite() && half_life > 0.0) {
+            let message = format!("expected a number of sessions above 0, found {half_life}");
+            return Err(ConfigError::at("recency_half_life", message));
+        }
         walk_forward(&[], 0..1, &config.validation)
             .map(drop)
             .map_err(|error| ConfigError::at("validation", error.to_string()))
@@ -174,6 +192,21 @@ fn no_fold(plan: &FoldPlan, data: &Training, config: &TrainConfig) -> NodeError 
     NodeError::Insufficient { what, found, needed }
 }
 
+/// Weight of each row; `None` weighs all alike.
+fn weights(signals: &Signals, rows: &[usize], config: &TrainConfig) -> Option<Array1<f64>> {
+    let unique = || rows.iter().map(|&row| signals.uniqueness[row]);
+    let recent = || {
+        let t0: Vec<u32> = rows.iter().map(|&row| signals.span[row].t0).collect();
+        recency(&t0, config.recency_half_life)
+    };
+    match config.sample_weight {
+        SampleWeight::None => None,
+        SampleWeight::Uniqueness => Some(unique().collect()),
+        SampleWeight::Recency => Some(recent().into_iter().collect()),
+        SampleWeight::UniquenessAndRecency => Some(unique().zip(recent()).map(|(own, age)| own * age).collect()),
+    }
+}
+
 /// The labelled rows, and what the learner reads of them.
 struct Training {
     signals: Signals,
@@ -196,10 +229,7 @@ impl Training {
         }
         let names = config.features.clone().unwrap_or_else(|| signals.features.clone());
         let columns = signals.columns_of(&names)?;
-        let weight = match config.sample_weight {
-            SampleWeight::Uniqueness => Some(rows.iter().map(|&row| signals.uniqueness[row]).collect()),
-            SampleWeight::None => None,
-        };
+        let weight = weights(signals, &rows, config);
         Ok(Self {
             features: signals.matrix.select(Axis(0), &rows).select(Axis(1), &columns),
             names,
