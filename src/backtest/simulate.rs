@@ -13,6 +13,8 @@ use crate::base::{CancelToken, MICROS_PER_DAY};
 use crate::market::Bars;
 use crate::strategy::{AtEnd, Candidate, FillAt, Side, Signals, TrailDistance, in_session_order};
 
+/// Share of equity up to which an order is none: what rounding leaves of a full account must not take a slot.
+const DUST: f64 = 1e-9;
 /// Sessions between two looks at the cancel token.
 const CANCEL_SESSIONS: u32 = 256;
 
@@ -333,13 +335,15 @@ impl<'a> Simulation<'a> {
         }
         let account = AccountAtSignal { equity, gross: self.gross_at_signal() };
         let ml_share = limits.and_then(|limits| limits.max_ml_position_size);
-        let mut sized = self.rules.size(candidate, series.close[record.row as usize], account, ml_share);
-        if sized.quantity <= 0.0 {
+        let close = series.close[record.row as usize];
+        let is_dust = |quantity: f64| quantity * close <= DUST * equity;
+        let mut sized = self.rules.size(candidate, close, account, ml_share);
+        if is_dust(sized.quantity) {
             return Err(Rejection::SizeZero);
         }
         let price = entry_price(self.rules, candidate.side, market_price);
         self.rules.cut_to_cash(&mut sized, price, self.free_cash(equity));
-        if sized.quantity <= 0.0 {
+        if is_dust(sized.quantity) {
             return Err(Rejection::NoCash);
         }
         let fill = Fill {

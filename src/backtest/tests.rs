@@ -1,3 +1,5 @@
 mod conformance;
 mod golden;
 mod laws;
+mod oracle;
+mod order;

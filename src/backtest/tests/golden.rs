@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::conformance::{free, universe};
 use crate::backtest::*;
@@ -10,7 +10,8 @@ use crate::base::CancelToken;
 use crate::indicator::golden::read;
 use crate::indicator::{atr, highest_before, rsi, sma};
 use crate::market::{Bars, Series};
-use crate::strategy::{Candidate, Signals, Size, SymbolSignals};
+use crate::metric::trading::{calmar, drawdown, profit_factor, sharpe, sortino, total_return, trade_win_rate};
+use crate::strategy::{AtEnd, Candidate, FillAt, OnGap, Signals, Size, SymbolSignals};
 
 fn json(name: &str) -> Value {
     let path = format!("{}/tests/golden/backtest/{name}", env!("CARGO_MANIFEST_DIR"));
@@ -115,35 +116,28 @@ fn blocks_of(symbols: &[String], case: &str) -> Range<usize> {
     start..start + symbols[start..].iter().take_while(|it| *it == case).count()
 }
 
+/// The rules of backtesting.py: it buys beyond a stop, and closes what is open at the last open.
+fn backtesting_py(cash: f64, rate: f64) -> PortfolioRules {
+    let mut rules = PortfolioRules { on_gap: OnGap::Enter, at_end: AtEnd::ExitAtLastOpen, ..free() };
+    (rules.risk.initial_equity, rules.costs.commission.bps) = (cash, rate * 1e4);
+    rules
+}
+
+fn run(bars: &Bars, signals: &Signals, rules: &PortfolioRules) -> Backtest {
+    simulate(bars, signals, rules, 0..bars.sessions.len() as u32, None, &CancelToken::new()).unwrap()
+}
+
 #[test]
 fn backtesting_py_is_reproduced_trade_for_trade() {
     let (trades, equity) = (read("backtest/trades.parquet"), read("backtest/equity.parquet"));
     for case in json("cases.json")["cases"].as_array().unwrap() {
         let name = case["case"].as_str().unwrap();
         let bars = bars_of(case["symbol"].as_str().unwrap());
-        let mut rules = free();
-        rules.risk.initial_equity = case["cash"].as_f64().unwrap();
-        rules.costs.commission.bps = case["commission"].as_f64().unwrap() * 1e4;
-        let sessions = bars.sessions.len() as u32;
-        let found =
-            simulate(&bars, &case_signals(case, &bars), &rules, 0..sessions, None, &CancelToken::new()).unwrap();
+        let rules = backtesting_py(case["cash"].as_f64().unwrap(), case["commission"].as_f64().unwrap());
+        let found = run(&bars, &case_signals(case, &bars), &rules);
         let rows = blocks_of(&trades.symbols, name);
-        let all = |column: &str| trades.slice(column, &rows);
-        // An open at or below the stop is bought there and sold again inside the bar; here it is no entry. Each such trade
-        // must be a candidate rejected for just that, and equity may differ by its profit alone.
-        let (gaps, kept): (Vec<usize>, Vec<usize>) =
-            (0..rows.len()).partition(|&at| all("entry_price")[at] <= all("sl")[at]);
-        let gap_sessions: Vec<f64> = gaps.iter().map(|&at| all("entry_bar")[at]).collect();
-        let rejected: Vec<f64> = found
-            .candidates
-            .iter()
-            .filter(|it| it.state == CandidateState::Rejected(Rejection::GapBelowStop))
-            .map(|it| f64::from(it.session + 1))
-            .collect();
-        assert_eq!(rejected, gap_sessions, "{name}");
-        let column = |column: &str| kept.iter().map(|&at| all(column)[at]).collect::<Vec<f64>>();
-        // the tool closes what is open at the open of the last bar; ours stays open
-        assert_eq!(found.trades.len() + found.open_at_end.len(), kept.len(), "{name}");
+        let column = |column: &str| trades.slice(column, &rows);
+        assert_eq!((found.trades.len(), found.open_at_end.len()), (rows.len(), 0), "{name}");
         for (at, trade) in found.trades.iter().enumerate() {
             let name = format!("{name} trade {at}");
             assert_eq!(f64::from(trade.entry_row), column("entry_bar")[at], "{name}");
@@ -153,33 +147,68 @@ fn backtesting_py_is_reproduced_trade_for_trade() {
             near(&name, trade.exit_price, column("exit_price")[at]);
             near(&name, trade.commission, column("commission")[at]);
             near(&name, trade.net_pnl, column("pnl")[at]);
-            let r = column("r_multiple")[at];
-            assert_eq!(trade.gross_r.is_none(), r.is_nan(), "{name}");
-            trade.gross_r.into_iter().for_each(|gross_r| near(&name, gross_r, r));
-        }
-        if let Some(open) = found.open_at_end.first() {
-            let at = kept.len() - 1;
-            assert_eq!(
-                (f64::from(open.entry_row), open.quantity),
-                (column("entry_bar")[at], column("size")[at]),
-                "{name}"
-            );
-            assert_eq!(column("exit_bar")[at], f64::from(sessions - 1), "{name}");
+            near(&name, trade.net_return(), column("return_pct")[at]);
+            // an entry at or beyond its stop risks nothing, so R is undefined; the tool divides all the same
+            let has_risk = trade.stop.is_some_and(|stop| trade.entry_price > stop);
+            assert_eq!(trade.gross_r.is_some(), has_risk, "{name}");
+            trade.gross_r.into_iter().for_each(|gross_r| near(&name, gross_r, column("r_multiple")[at]));
         }
         let expected = equity.slice("equity", &blocks_of(&equity.symbols, name));
-        let same = expected.len() - usize::from(!found.open_at_end.is_empty());
-        for (point, expected) in found.equity.iter().zip(expected).take(same) {
-            let before = |at: &&usize| all("exit_bar")[**at] <= f64::from(point.session);
-            let gap_profit: f64 = gaps.iter().filter(before).map(|&at| all("pnl")[at]).sum();
-            near(name, point.equity, expected - gap_profit);
+        assert_eq!(found.equity.len(), expected.len(), "{name}");
+        for (point, expected) in found.equity.iter().zip(expected) {
+            near(&format!("{name} session {}", point.session), point.equity, *expected);
         }
     }
 }
 
 #[test]
-fn vectorbt_next_open_fills_give_its_equity() {
-    for case in json("vectorbt.json")["results"].as_array().unwrap().iter().filter(|case| case["fill"] == "next_open") {
+fn by_the_written_rules_an_order_beyond_its_stop_is_the_only_difference() {
+    let trades = read("backtest/trades.parquet");
+    let mut cancelled = 0;
+    for case in json("cases.json")["cases"].as_array().unwrap() {
+        let name = case["case"].as_str().unwrap();
         let bars = bars_of(case["symbol"].as_str().unwrap());
+        let tool = backtesting_py(case["cash"].as_f64().unwrap(), case["commission"].as_f64().unwrap());
+        let found = run(&bars, &case_signals(case, &bars), &PortfolioRules { on_gap: OnGap::Reject, ..tool });
+        let rows = blocks_of(&trades.symbols, name);
+        let (entry, stop) = (trades.slice("entry_price", &rows), trades.slice("sl", &rows));
+        let (gaps, kept): (Vec<usize>, Vec<usize>) = (0..rows.len()).partition(|&at| entry[at] <= stop[at]);
+        let bar = |at: &usize| trades.slice("entry_bar", &rows)[*at] as u32;
+        let is_gap = |it: &&CandidateRecord| it.state == CandidateState::Rejected(Rejection::GapBelowStop);
+        let rejected: Vec<u32> = found.candidates.iter().filter(is_gap).map(|it| it.session + 1).collect();
+        assert_eq!(rejected, gaps.iter().map(bar).collect::<Vec<_>>(), "{name}");
+        let entered: Vec<u32> = found.trades.iter().map(|it| it.entry_row).collect();
+        assert_eq!(entered, kept.iter().map(bar).collect::<Vec<_>>(), "{name}");
+        cancelled += gaps.len();
+    }
+    assert!(cancelled > 0);
+}
+
+#[test]
+fn the_75_parameter_sets_of_backtesting_py_are_reproduced() {
+    let grid = read("backtest/grid_MSFT.parquet");
+    let bars = bars_of("MSFT");
+    let series = &bars.series[0];
+    for row in 0..grid.symbols.len() {
+        let number = |column: &str| grid.columns[column][row];
+        let case = json!({"strategy": "Breakout", "params":
+            {"n": number("n"), "k": number("k"), "exit_ma": number("exit_ma"), "trend_ma": 50}});
+        let found = run(&bars, &case_signals(&case, &bars), &backtesting_py(100_000.0, 0.001));
+        let name = format!("{}", case["params"]);
+        assert_eq!(found.trades.len() as f64, number("trades"), "{name}");
+        let curve: Vec<f64> = found.equity.iter().map(|it| it.equity).collect();
+        near(&name, 100.0 * (curve[curve.len() - 1] / 100_000.0 - 1.0), number("ret_pct"));
+        near(&name, 100.0 * drawdown(&found.returns()).unwrap().max_drawdown, number("max_dd_pct"));
+        assert_eq!(series.len(), curve.len());
+    }
+}
+
+#[test]
+fn vectorbt_is_reproduced_trade_for_trade_at_the_next_open_and_at_the_close() {
+    let trades = read("backtest/vectorbt_trades.parquet");
+    for case in json("vectorbt.json")["results"].as_array().unwrap() {
+        let (symbol, fill) = (case["symbol"].as_str().unwrap(), case["fill"].as_str().unwrap());
+        let bars = bars_of(symbol);
         let close = &bars.series[0].close;
         let average = |name: &str| sma(close, case[name].as_u64().unwrap() as usize);
         let (fast, slow) = (average("fast"), average("slow"));
@@ -190,21 +219,43 @@ fn vectorbt_next_open_fills_give_its_equity() {
         };
         let signals = signals(&bars, 1, entry, |row| crosses(&slow, &fast, row));
         let mut rules = free();
+        rules.fill = if fill == "close" { FillAt::Close } else { FillAt::NextOpen };
         (rules.risk.initial_equity, rules.risk.fractional) = (10_000.0, true);
         rules.costs.commission.bps = case["fee"].as_f64().unwrap() * 1e4;
-        let found =
-            simulate(&bars, &signals, &rules, 0..bars.sessions.len() as u32, None, &CancelToken::new()).unwrap();
-        let number = |name: &str| case[name].as_f64().unwrap();
-        assert_eq!(found.trades.len() as f64, number("closed"));
-        assert_eq!((found.trades.len() + found.open_at_end.len()) as f64, number("n_trades"));
-        near("final value", found.equity.last().unwrap().equity, number("final_value"));
-        let wins: Vec<f64> = found.trades.iter().map(|trade| trade.net_pnl).filter(|pnl| *pnl > 0.0).collect();
-        near("win rate", wins.len() as f64 / found.trades.len() as f64, number("win_rate_closed"));
-        let (mut peak, mut drawdown) = (0.0_f64, 0.0_f64);
-        for point in &found.equity {
-            peak = peak.max(point.equity);
-            drawdown = drawdown.min(point.equity / peak - 1.0);
+        let found = run(&bars, &signals, &rules);
+        let name = format!("{symbol} {fill}");
+        // the reader puts the words of both text columns one after the other
+        let all = trades.columns["size"].len();
+        let is_case = |at: &usize| trades.symbols[*at] == symbol && trades.symbols[all + at] == fill;
+        let rows: Vec<usize> = (0..all).filter(is_case).collect();
+        let column = |column: &str, at: usize| trades.columns[column][rows[at]];
+        assert_eq!(found.trades.len() + found.open_at_end.len(), rows.len(), "{name}");
+        for (at, trade) in found.trades.iter().enumerate() {
+            assert_eq!(f64::from(trade.entry_row), column("entry_bar", at), "{name}");
+            assert_eq!(f64::from(trade.exit_row), column("exit_bar", at), "{name}");
+            near(&name, trade.quantity, column("size", at));
+            near(&name, trade.entry_price, column("entry_price", at));
+            near(&name, trade.exit_price, column("exit_price", at));
+            near(&name, trade.commission, column("fees", at));
+            near(&name, trade.net_pnl, column("pnl", at));
+            near(&name, trade.net_return(), column("ret", at));
         }
-        near("max drawdown", drawdown, number("max_drawdown"));
+        for (at, open) in found.open_at_end.iter().enumerate() {
+            let at = found.trades.len() + at;
+            assert_eq!(f64::from(open.entry_row), column("entry_bar", at), "{name}");
+            near(&name, open.quantity, column("size", at));
+            near(&name, open.unrealised_pnl, column("pnl", at));
+        }
+        let number = |name: &str| case[name].as_f64().unwrap();
+        let returns = found.returns();
+        near("final value", found.equity.last().unwrap().equity, number("final_value"));
+        near("total return", total_return(&returns).unwrap(), number("total_return"));
+        near("max drawdown", drawdown(&returns).unwrap().max_drawdown, number("max_drawdown"));
+        near("sharpe", sharpe(&returns, 252.0).unwrap(), number("sharpe_252"));
+        near("sortino", sortino(&returns, 252.0).unwrap(), number("sortino_252"));
+        near("calmar", calmar(&returns, 252.0).unwrap(), number("calmar_252"));
+        let pnl: Vec<f64> = found.trades.iter().map(|trade| trade.net_pnl).collect();
+        near("win rate", trade_win_rate(&pnl).unwrap(), number("win_rate_closed"));
+        near("profit factor", profit_factor(&pnl).unwrap(), number("profit_factor"));
     }
 }

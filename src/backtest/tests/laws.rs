@@ -12,7 +12,7 @@ use crate::market::{Bars, Series};
 use crate::strategy::{IndicatorCache, Signals, Size, Strategy, signals};
 
 /// A universe of random walks with missing bars; the last symbol is delisted half way.
-fn walks(seed: u64, symbols: usize, sessions: u32, missing: f64, drift: f64) -> Bars {
+pub(super) fn walks(seed: u64, symbols: usize, sessions: u32, missing: f64, drift: f64) -> Bars {
     let mut stream = Seed::new(1).derive("walks").index(seed).stream();
     let mut all = Vec::new();
     for symbol in 0..symbols {
