@@ -24,6 +24,57 @@ pub struct Drawdown {
     pub ulcer_index: f64,
 }
 
+/// One fall of equity below its peak, to the bar that is back at the peak's level.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DrawdownEpisode {
+    /// Deepest fall as a share of the peak, `< 0`.
+    pub depth: f64,
+    /// Bar of the peak; 0 is the start, `i` the equity after return `i`.
+    pub peak_index: usize,
+    /// Bar of the deepest fall.
+    pub trough_index: usize,
+    /// Bar that is back at the peak's level; `None` when none is.
+    pub recovery_index: Option<usize>,
+    /// Bars from the peak to that bar, or to the end.
+    pub bars: usize,
+}
+
+/// Lists the drawdowns of a series of per-period returns, in time order; `None` when it is empty or not finite.
+pub fn drawdown_episodes(returns: &[f64]) -> Option<Vec<DrawdownEpisode>> {
+    usable(returns)?;
+    let (mut equity, mut peak, mut peak_bar) = (1.0_f64, 1.0_f64, 0);
+    let mut found: Vec<DrawdownEpisode> = Vec::new();
+    let mut is_under = false;
+    for (bar, change) in (1..).zip(returns) {
+        equity = (equity * (1.0 + change)).max(0.0);
+        let fall = equity / peak - 1.0;
+        if equity >= peak {
+            if let Some(last) = found.last_mut().filter(|_| is_under) {
+                (last.recovery_index, last.bars) = (Some(bar), bar - last.peak_index);
+            }
+            (peak, peak_bar, is_under) = (equity, bar, false);
+            continue;
+        }
+        if !is_under {
+            found.push(DrawdownEpisode {
+                depth: 0.0,
+                peak_index: peak_bar,
+                trough_index: bar,
+                recovery_index: None,
+                bars: 0,
+            });
+            is_under = true;
+        }
+        if let Some(last) = found.last_mut() {
+            last.bars = bar - last.peak_index;
+            if fall < last.depth {
+                (last.depth, last.trough_index) = (fall, bar);
+            }
+        }
+    }
+    Some(found)
+}
+
 /// Measures the drawdowns of a series of per-period returns; `None` when it is empty or not finite.
 ///
 /// Equity that reaches 0 has lost everything (drawdown -1) and stays there whatever the later returns say.

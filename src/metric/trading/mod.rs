@@ -7,6 +7,8 @@
 //! One return that is not finite makes every metric of that series `None`: a hole in the returns must not shrink a
 //! risk.
 
+mod benchmark;
+mod catalogue;
 mod drawdown;
 mod metric;
 mod report;
@@ -16,12 +18,15 @@ mod trades;
 #[cfg(test)]
 mod tests;
 
-pub use drawdown::{Drawdown, drawdown};
+pub use benchmark::{alpha, beta, correlation, down_capture, information_ratio, tracking_error, up_capture};
+pub use catalogue::{ClosedTrade, METRICS, Measured, MetricGroup, MetricRow, MetricUnit, MetricValue};
+pub use drawdown::{Drawdown, DrawdownEpisode, drawdown, drawdown_episodes};
 pub use metric::{MetricDirection, MetricSource, TradingMetric, UnknownMetric};
 pub use report::{TradeReport, TradingReport, trade_report, trading_report};
 pub use returns::{
     cagr, calmar, conditional_value_at_risk, downside_deviation, flat, gain_to_pain, kurtosis, omega, profit_factor,
-    sharpe, skewness, sortino, tail_ratio, total_return, value_at_risk, value_at_risk_normal, volatility, win_rate,
+    sharpe, skewness, sortino, stability, tail_ratio, total_return, value_at_risk, value_at_risk_normal, volatility,
+    win_rate,
 };
 pub use trades::{
     average_loss, average_win, expectancy_r, kelly, longest_losing_streak, longest_winning_streak, payoff, sqn,

@@ -158,6 +158,28 @@ fn standardised_moment(values: &[f64], order: i32) -> Option<f64> {
     moment.is_finite().then_some(moment)
 }
 
+/// Computes the stability of growth: the share of the variance of log equity that a straight line explains (R^2).
+///
+/// `None` for fewer than 2 periods, constant equity, or a return of -1 or worse.
+pub fn stability(returns: &[f64]) -> Option<f64> {
+    let mut total = 0.0;
+    let growth: Vec<f64> = usable(returns)?
+        .iter()
+        .map(|change| {
+            total += libm::log1p(*change);
+            total
+        })
+        .collect();
+    let time: Vec<f64> = (0..growth.len()).map(|bar| bar as f64).collect();
+    if flat(usable(&growth)?) {
+        return None;
+    }
+    let (centre, middle) = (mean(&growth)?, mean(&time)?);
+    let shared = sum(growth.iter().zip(&time).map(|(value, bar)| (value - centre) * (bar - middle)));
+    let spread = |values: &[f64], centre: f64| sum(values.iter().map(|value| (value - centre) * (value - centre)));
+    ratio(shared * shared, spread(&growth, centre) * spread(&time, middle))
+}
+
 /// Equity at the end; a return of -1 or worse ends the series at 0.
 fn wealth(returns: &[f64]) -> Option<f64> {
     let end = usable(returns)?.iter().fold(1.0_f64, |equity, change| (equity * (1.0 + change)).max(0.0));
