@@ -1,7 +1,7 @@
 //! walkforward runs the whole life of a trading model from one YAML file.
 //!
 //! The library holds all logic in layers, an arrow may only point down: `cli` -> `engine` -> `plan` -> `pipeline` ->
-//! `node` -> the domain rooms -> `artifact`, `market` -> `storage`, `table`, `indicator`, `metric`, `stats` -> `base`.
+//! `node` -> the domain rooms -> `expression` -> `artifact`, `market` -> `storage`, `table`, `indicator`, `metric`, `stats` -> `base`.
 //! `docs/ARCHITECTURE.md` says what is where and why; a test keeps the arrows.
 
 pub mod artifact;
@@ -10,6 +10,7 @@ pub mod base;
 pub mod cli;
 pub mod drift;
 pub mod engine;
+pub mod expression;
 pub mod feature;
 pub mod indicator;
 pub mod label;

@@ -21,6 +21,11 @@ impl Digest {
         Self(Sha256::digest(bytes).into())
     }
 
+    /// The 32 bytes themselves.
+    pub const fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// The first twelve digits: enough for a person to tell objects apart.
     pub fn short(&self) -> String {
         self.to_string()[..12].to_owned()

@@ -3,7 +3,7 @@
 use super::run::{each_bar, each_run_single};
 
 /// Smooths the way Wilder does: the mean of the first k values, then `((k-1) * previous + x) / k`.
-pub(super) fn wilder(x: &[f64], k: usize) -> Vec<f64> {
+pub fn wilder(x: &[f64], k: usize) -> Vec<f64> {
     each_run_single([x], |[x], out| {
         if k == 0 || x.len() < k {
             return;

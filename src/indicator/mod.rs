@@ -19,8 +19,10 @@ mod average;
 mod directional;
 mod moment;
 mod momentum;
+mod order;
 mod oscillator;
 mod range;
+mod rolling;
 mod run;
 mod table;
 mod volatility;
@@ -32,14 +34,19 @@ pub(crate) mod golden;
 #[cfg(test)]
 mod tests;
 
-pub use average::{dema, efficiency_ratio, ema, kama, tema, wma};
+pub use average::{dema, efficiency_ratio, ema, kama, tema, wilder, wma};
 pub use directional::{
     Aroon, DirectionalSystem, adx, adxr, aroon, aroonosc, directional_system, dx, minus_di, plus_di, sar,
 };
 pub use moment::{BollingerBands, bbands, correlation, kurtosis, linreg_slope, skewness, stddev, zscore};
 pub use momentum::{Macd, cmo, macd, mom, ppo, roc, roc_percent, rsi, trix};
+pub use order::{place_of_highest, place_of_lowest, rolling_quantile, rolling_rank};
 pub use oscillator::{Stochastic, bop, cci, stoch, stochf, stochrsi, ultosc, willr};
 pub use range::{atr, natr, true_range};
+pub use rolling::{
+    rolling_corr, rolling_kurt, rolling_mad, rolling_resid, rolling_rsquare, rolling_skew, rolling_slope, rolling_std,
+    rolling_zscore,
+};
 pub(crate) use run::each_bar;
 pub use table::{INDICATORS, Indicator, Ohlcv, Parameter, Scale};
 pub use volatility::{corwin_schultz, ewm_volatility, garman_klass, log_return, max_drawdown, parkinson};

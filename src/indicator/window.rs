@@ -8,26 +8,39 @@ use super::run::each_run_single;
 
 /// Writes `fold(x[t-k+1..=t])` for an associative `join`, from the k-th bar on.
 pub(super) fn fold(x: &[f64], k: usize, out: &mut [f64], join: impl Fn(f64, f64) -> f64) {
-    if k == 0 || x.len() < k {
+    fold_each(x.len(), k, |t| x[t], join, |t, joined| out[t] = joined);
+}
+
+/// The same for anything that a bar can be turned into: `write(t, item(t-k+1) join ... join item(t))`.
+pub(super) fn fold_each<T: Copy>(
+    length: usize,
+    k: usize,
+    item: impl Fn(usize) -> T,
+    join: impl Fn(T, T) -> T,
+    mut write: impl FnMut(usize, T),
+) {
+    if k == 0 || length < k {
         return;
     }
-    // tails[j] joins x[j..] of the last complete block
-    let mut tails = vec![0.0; k];
-    for (index, block) in x.chunks(k).enumerate() {
-        let start = index * k;
-        let mut head = block[0];
-        for (offset, &value) in block.iter().enumerate() {
-            head = if offset == 0 { value } else { join(head, value) };
-            if offset + 1 == k {
-                out[start + offset] = head;
-            } else if index > 0 {
-                out[start + offset] = join(tails[offset + 1], head);
+    // tails[j] joins the items from j on of the last complete block
+    let mut tails = vec![item(0); k];
+    for start in (0..length).step_by(k) {
+        let end = length.min(start + k);
+        let mut head = item(start);
+        for t in start..end {
+            if t > start {
+                head = join(head, item(t));
+            }
+            if t + 1 == start + k {
+                write(t, head);
+            } else if start > 0 {
+                write(t, join(tails[t + 1 - start], head));
             }
         }
-        if block.len() == k {
-            tails[k - 1] = block[k - 1];
+        if end == start + k {
+            tails[k - 1] = item(end - 1);
             for offset in (0..k - 1).rev() {
-                tails[offset] = join(block[offset], tails[offset + 1]);
+                tails[offset] = join(item(start + offset), tails[offset + 1]);
             }
         }
     }

@@ -12,6 +12,7 @@ const LAYERS: &[&[&str]] = &[
     &["base"],
     &["storage", "table", "indicator", "metric", "stats"],
     &["artifact", "market"],
+    &["expression"],
     &["registry", "tune", "model", "drift", "label", "feature", "split", "backtest", "strategy"],
     &["node"],
     &["plan", "pipeline"],
@@ -26,6 +27,7 @@ const SIDEWAYS: &[(&str, &str, &str)] = &[
     ("label", "backtest", "a label is the outcome of a simulated trade"),
     ("label", "strategy", "a shadow trade starts from a strategy's signal, whether the portfolio took it or not"),
     ("model", "split", "cross-fitting fits one model a fold"),
+    ("indicator", "stats", "the quantile of a window is that of any values"),
     ("metric", "stats", "metrics are built from sums, ranks, distributions and the bootstrap"),
 ];
 
