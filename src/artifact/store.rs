@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use super::sealed::{SealError, seal, unseal};
 use super::types::{Action, Artifact, ArtifactRef, FileRef, Payload};
 use crate::base::{CanonicalError, Digest, canonical_of};
-use crate::storage::{Created, Storage, StorageError};
+use crate::storage::{Created, Faults, Storage, StorageError};
 
 const FORMAT: &[u8] = b"walkforward store 1\n";
 
@@ -109,6 +109,12 @@ impl Store {
             return Err(StoreError::Format { location: storage.location().to_owned(), found });
         }
         Ok(Self { storage })
+    }
+
+    /// The same store, whose writes meet faults: for tests.
+    #[must_use]
+    pub fn with_faults(self, faults: Faults) -> Self {
+        Self { storage: self.storage.with_faults(faults) }
     }
 
     /// The storage below.

@@ -18,6 +18,7 @@ mod doctor;
 #[cfg(test)]
 mod documents;
 mod error;
+mod fault;
 mod gc;
 mod graph;
 mod init;
@@ -46,8 +47,9 @@ use std::sync::Arc;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
-use crate::artifact::Store;
+use crate::artifact::{Store, StoreError};
 use crate::base::Timestamp;
+use crate::storage::{Faults, Storage};
 use error::CliError;
 use pipeline_args::PipelineArgs;
 use project::{BadProject, StoreOrigin, StorePlace};
@@ -161,17 +163,20 @@ struct Session {
     json: bool,
     /// The name of the command, for what it prints as JSON.
     command: &'static str,
+    /// What tests have go wrong with the store.
+    faults: Faults,
 }
 
 impl Session {
     /// Opens the store, made if it is missing.
     async fn open_store(&self) -> Result<Store, CliError> {
-        Ok(Store::open(self.store_location()?).await?)
+        let storage = Storage::open(self.store_location()?).map_err(StoreError::from)?;
+        Ok(Store::over(storage.with_faults(self.faults.clone())).await?)
     }
 
     /// Opens the store to look at it.
     async fn existing_store(&self) -> Result<Store, CliError> {
-        Ok(Store::open_existing(self.store_location()?).await?)
+        Ok(Store::open_existing(self.store_location()?).await?.with_faults(self.faults.clone()))
     }
 
     fn store_location(&self) -> Result<&str, CliError> {
@@ -220,12 +225,17 @@ pub fn main() -> ExitCode {
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let StorePlace { location, origin, refused } =
         StorePlace::find(cli.store.as_deref(), matches.value_source("store"));
+    let faults = match fault::from_env() {
+        Ok(faults) => faults,
+        Err(error) => Cli::command().error(clap::error::ErrorKind::ValueValidation, error).exit(),
+    };
     let session = Session {
         store: location,
         store_origin: origin,
         bad_project: refused,
         json: cli.json,
         command: cli.command.name(),
+        faults,
     };
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,

@@ -6,6 +6,10 @@ use std::path::Path;
 use super::{EngineError, NodeRecord};
 use crate::artifact::{Artifact, Payload, Store};
 use crate::pipeline::{Node, Pipeline, RUN_ID};
+use crate::storage::Faults;
+
+/// What faults call the writing of a copy.
+const PUBLISH: &str = "publish";
 
 /// Writes what `publish` asks for, for nodes that have a result. Files that are already right are left alone.
 pub(super) async fn publish(
@@ -23,29 +27,34 @@ pub(super) async fn publish(
             let Some(reference) = record.outputs.get(port) else { continue };
             let path = path.replace(RUN_ID, run);
             let artifact = store.get(reference).await?;
-            write(&artifact, &path).await.map_err(|source| EngineError::Publish { path: path.clone(), source })?;
+            let faults = store.storage().faults();
+            write(&artifact, &path, faults)
+                .await
+                .map_err(|source| EngineError::Publish { path: path.clone(), source })?;
             written.push(path.clone());
         }
     }
     Ok(written)
 }
 
-async fn write(artifact: &Artifact, path: &str) -> std::io::Result<()> {
+async fn write(artifact: &Artifact, path: &str, faults: &Faults) -> std::io::Result<()> {
     match &artifact.payload {
-        Payload::File(bytes) => write_file(Path::new(path), bytes).await,
+        Payload::File(bytes) => write_file(Path::new(path), bytes, faults).await,
         Payload::Tree(files) => {
             for (name, bytes) in files {
-                write_file(&Path::new(path).join(name), bytes).await?;
+                write_file(&Path::new(path).join(name), bytes, faults).await?;
             }
             Ok(())
         }
     }
 }
 
-async fn write_file(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+async fn write_file(path: &Path, bytes: &[u8], faults: &Faults) -> std::io::Result<()> {
     if tokio::fs::read(path).await.is_ok_and(|found| found == bytes) {
         return Ok(());
     }
+    let name = path.to_string_lossy();
+    faults.before(PUBLISH, &name)?;
     if let Some(folder) = path.parent() {
         tokio::fs::create_dir_all(folder).await?;
     }
@@ -53,5 +62,8 @@ async fn write_file(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(format!(".{}.tmp", std::process::id()));
     tokio::fs::write(&temporary, bytes).await?;
-    tokio::fs::rename(&temporary, path).await
+    // once half-way: a copy that is not whole must not have its name
+    faults.before(PUBLISH, &name)?;
+    tokio::fs::rename(&temporary, path).await?;
+    faults.after(PUBLISH, &name)
 }

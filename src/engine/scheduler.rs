@@ -287,6 +287,10 @@ impl<'a> Scheduler<'a> {
     async fn launch(&mut self, at: usize, start: Start) -> Result<(), EngineError> {
         self.store_sources().await?;
         let node = &self.pipeline.nodes[at];
+        if node.kind.descriptor().behaviour.has_effect {
+            // what it rests on is on record before it changes anything: a kill after that must not leave it unexplained
+            self.journal.flush().await?;
+        }
         let (started, cancel) = (self.now(), self.cancel.child());
         if start.attempts.is_empty() {
             let kind = node.kind.descriptor().name.to_owned();

@@ -5,6 +5,7 @@ use std::fs;
 use std::io::{ErrorKind, Result as IoResult};
 use std::path::Path as FilePath;
 
+use super::fault::DELETE;
 use super::{Object, Storage, StorageError, file_stamp};
 
 impl Storage {
@@ -32,7 +33,13 @@ impl Storage {
         let Some(path) = self.folder.as_ref().map(|folder| folder.join(name)).filter(|_| is_leftover(name)) else {
             return Ok(());
         };
-        self.on_disk("remove", name, move || gone_or(fs::remove_file(path))).await
+        let (faults, own_name) = (self.faults.clone(), name.to_owned());
+        let work = move || {
+            faults.before(DELETE, &own_name)?;
+            gone_or(fs::remove_file(path))?;
+            faults.after(DELETE, &own_name)
+        };
+        self.on_disk("remove", name, work).await
     }
 
     /// Removes folders below a prefix that hold nothing, so that they are not taken for something.
@@ -41,7 +48,13 @@ impl Storage {
     /// The disk refuses.
     pub async fn remove_empty_folders(&self, below: &str) -> Result<(), StorageError> {
         let Some(folder) = self.folder.as_ref().map(|folder| folder.join(below)) else { return Ok(()) };
-        self.on_disk("remove", below, move || prune(&folder)).await
+        let (faults, own_name) = (self.faults.clone(), below.to_owned());
+        let work = move || {
+            faults.before(DELETE, &own_name)?;
+            prune(&folder)?;
+            faults.after(DELETE, &own_name)
+        };
+        self.on_disk("remove", below, work).await
     }
 
     async fn on_disk<T: Send + 'static>(

@@ -7,6 +7,7 @@
 //! does the same for what an entry refers to. Not guaranteed: that other objects survive a power loss. They are read back
 //! by digest, so a torn one counts as absent and is made again.
 
+mod fault;
 mod leftovers;
 mod lock;
 mod probe;
@@ -25,6 +26,7 @@ use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode, PutPayload};
 
 use crate::base::Timestamp;
+pub use fault::{Fault, FaultPlan, Faults, Point, Stage};
 pub use lock::{Acquired, Holder, Lock};
 use lock::{LeaseTerms, LockPlace, MemoryLocks};
 pub use probe::ProbeReport;
@@ -108,6 +110,8 @@ pub struct Storage {
     locks: LockPlace,
     prefix: Path,
     location: String,
+    /// What tests have go wrong.
+    faults: Faults,
 }
 
 impl Storage {
@@ -139,6 +143,7 @@ impl Storage {
                     locks: LockPlace::Leases(LeaseTerms::default()),
                     prefix: Path::from(prefix),
                     location: location.to_owned(),
+                    faults: Faults::default(),
                 })
             }
             Some(_) => Err(StorageError::Scheme(location.to_owned())),
@@ -168,6 +173,7 @@ impl Storage {
             locks: LockPlace::Memory(MemoryLocks::default()),
             prefix: Path::default(),
             location: "memory".to_owned(),
+            faults: Faults::default(),
         }
     }
 
@@ -188,7 +194,25 @@ impl Storage {
             locks: LockPlace::Folder(folder.join("locks")),
             prefix: Path::default(),
             location: location.to_owned(),
+            faults: Faults::default(),
         })
+    }
+
+    /// The same store, whose writes meet faults: for tests.
+    #[must_use]
+    pub fn with_faults(mut self, faults: Faults) -> Self {
+        if !faults.is_none() {
+            faults.set_folder(self.folder.as_deref());
+            self.store = fault::FaultyStore::over(self.store, faults.clone(), false);
+            self.durable = self.durable.map(|store| fault::FaultyStore::over(store, faults.clone(), true));
+            self.faults = faults;
+        }
+        self
+    }
+
+    /// The faults of this store, for who writes beside it.
+    pub const fn faults(&self) -> &Faults {
+        &self.faults
     }
 
     /// The address, for messages.
@@ -269,7 +293,12 @@ impl Storage {
     pub async fn flush(&self, names: &[String]) -> Result<(), StorageError> {
         let Some(folder) = &self.folder else { return Ok(()) };
         for name in names {
-            let flushed = async { tokio::fs::File::open(folder.join(name)).await?.sync_all().await };
+            let flushed = async {
+                self.faults.before(fault::FLUSH, name)?;
+                tokio::fs::File::open(folder.join(name)).await?.sync_all().await?;
+                self.faults.note(name, true);
+                self.faults.after(fault::FLUSH, name)
+            };
             flushed.await.map_err(|source| {
                 let source = object_store::Error::Generic { store: "disk", source: source.into() };
                 self.failed("flush", name, source)

@@ -107,6 +107,11 @@ impl Bench {
         Call::from(self.command(args).output().unwrap())
     }
 
+    /// Calls the program with further variables in its environment, and waits for its end.
+    pub fn call_with(&self, variables: &[(&str, &str)], args: &[&str]) -> Call {
+        Call::from(self.command(args).envs(variables.iter().copied()).output().unwrap())
+    }
+
     /// Calls the program and goes on while it runs.
     pub fn start(&self, args: &[&str]) -> Running {
         Running { child: Some(self.command(args).spawn().unwrap()) }

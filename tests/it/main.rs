@@ -7,6 +7,7 @@
 //! | `diagnostics` | what a person reads when a pipeline is wrong, as snapshots |
 //! | `audit` | what an audit verifies, and what it finds |
 //! | `behaviour` | reuse, resume, damage, deployment and exit codes, end to end |
+//! | `faults` | kills at every write, full disks, flipped bytes, races: what `make faults` counts |
 //! | `gc` | what garbage collection keeps and removes, and that it harms no run |
 //! | `s3` | the same over a bucket, against a real S3-protocol server |
 //! | `orchestration` | every word of the language of pipelines, and runs that meet faults, end to end |
@@ -26,6 +27,7 @@ mod behaviour;
 mod bench;
 mod commands;
 mod diagnostics;
+mod faults;
 mod gc;
 mod orchestration;
 mod outside;

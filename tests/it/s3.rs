@@ -14,7 +14,7 @@ use crate::bench::Bench;
 const SYNTHETIC: &str = "pipelines/synthetic.yaml";
 
 /// A server that ends with its last user.
-struct Server {
+pub struct Server {
     process: Child,
     port: u16,
 }
@@ -22,7 +22,7 @@ struct Server {
 static SHARED: Mutex<Weak<Server>> = Mutex::new(Weak::new());
 
 impl Server {
-    fn shared() -> Arc<Self> {
+    pub fn shared() -> Arc<Self> {
         let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(server) = shared.upgrade() {
             return server;
@@ -71,7 +71,7 @@ impl Server {
     }
 
     /// A project whose calls reach a new bucket of this server.
-    fn bench(&self, bucket: &str) -> Bench {
+    pub fn bench(&self, bucket: &str) -> Bench {
         self.put(&format!("/{bucket}"), b"");
         let mut bench = Bench::new();
         bench.set("AWS_ACCESS_KEY_ID", "test");

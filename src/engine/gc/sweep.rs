@@ -113,6 +113,7 @@ pub(super) async fn remove(storage: &Storage, due: &[Due], sweep: &Lock) -> Resu
     for folder in ["actions", "runs", "scratch", "blobs"] {
         storage.remove_empty_folders(folder).await?;
     }
+    storage.remove_free_locks().await?;
     Ok(removed)
 }
 

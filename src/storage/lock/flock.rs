@@ -13,6 +13,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Holder;
+use crate::storage::fault::{Faults, UNLOCK};
 use crate::storage::file_stamp;
 
 const SUFFIX: &str = ".lock";
@@ -30,15 +31,28 @@ struct Note {
 pub(super) struct FileLock {
     file: File,
     path: PathBuf,
+    faults: Faults,
+}
+
+impl FileLock {
+    /// The same lock, whose end meets faults.
+    pub(super) fn with_faults(mut self, faults: Faults) -> Self {
+        self.faults = faults;
+        self
+    }
 }
 
 impl Drop for FileLock {
     fn drop(&mut self) {
+        let name = self.path.to_string_lossy();
+        // a lock that cannot be freed by name is freed with the file
+        let _ = self.faults.before(UNLOCK, &name);
         if is_at(&self.file, &self.path).unwrap_or(false) {
             let _ = std::fs::remove_file(&self.path);
         }
         // closing would not do: a child process between fork and exec shares the descriptor
         let _ = self.file.unlock();
+        let _ = self.faults.after(UNLOCK, &name);
     }
 }
 
@@ -51,7 +65,7 @@ pub(super) async fn take(folder: &Path, name: &str, by: &str) -> Result<std::res
         }
         match lock(&path)? {
             Ok(file) => {
-                let mut lock = FileLock { file, path };
+                let mut lock = FileLock { file, path, faults: Faults::default() };
                 write_note(&mut lock.file, &by)?;
                 Ok(Ok(lock))
             }
@@ -83,6 +97,25 @@ pub(super) async fn held(folder: &Path, prefix: &str) -> Result<BTreeMap<String,
             }
         }
         Ok(held)
+    })
+    .await
+}
+
+/// Removes the files of locks that nobody holds.
+pub(super) async fn remove_free(folder: &Path, faults: &Faults) -> Result<()> {
+    let (folder, faults) = (folder.to_owned(), faults.clone());
+    on_blocking_thread(move || {
+        let Some(entries) = found(std::fs::read_dir(&folder))? else { return Ok(()) };
+        for entry in entries {
+            let path = entry?.path();
+            if path.extension().is_some_and(|suffix| suffix == "lock")
+                && let Ok(file) = lock(&path)?
+            {
+                // taken and freed: the file goes with the lock
+                drop(FileLock { file, path, faults: faults.clone() });
+            }
+        }
+        Ok(())
     })
     .await
 }

@@ -24,6 +24,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::fault::LOCK;
 use super::{Storage, StorageError};
 use crate::base::{CancelToken, Digest, Timestamp};
 use flock::FileLock;
@@ -140,11 +141,17 @@ impl Storage {
         let name = safe_name(name);
         let held = |guard, lost| Acquired::Ours(Lock { guard, lost });
         Ok(match &self.locks {
-            LockPlace::Folder(folder) => match flock::take(folder, &name, by).await {
-                Ok(Ok(lock)) => held(Guard::File(lock), CancelToken::new()),
-                Ok(Err(holder)) => Acquired::Busy(holder),
-                Err(error) => return Err(self.cannot_lock(&name, error)),
-            },
+            LockPlace::Folder(folder) => {
+                let taken = async {
+                    self.faults.before(LOCK, &name)?;
+                    let taken = flock::take(folder, &name, by).await?;
+                    self.faults.after(LOCK, &name).map(|()| taken)
+                };
+                match taken.await.map_err(|error| self.cannot_lock(&name, error))? {
+                    Ok(lock) => held(Guard::File(lock.with_faults(self.faults.clone())), CancelToken::new()),
+                    Err(holder) => Acquired::Busy(holder),
+                }
+            }
             LockPlace::Memory(locks) => match locks.take(&name, by) {
                 Ok(lock) => held(Guard::Memory(lock), CancelToken::new()),
                 Err(holder) => Acquired::Busy(holder),
@@ -190,6 +197,16 @@ impl Storage {
             LockPlace::Memory(locks) => Ok(locks.held(prefix)),
             LockPlace::Leases(terms) => lease::held(self, prefix, *terms).await,
         }
+    }
+
+    /// Removes the files of locks that nobody holds: those of processes that were killed. They mean nothing; only a folder
+    /// has any.
+    ///
+    /// # Errors
+    /// The disk refuses, or its file system has no locks.
+    pub async fn remove_free_locks(&self) -> Result<(), StorageError> {
+        let LockPlace::Folder(folder) = &self.locks else { return Ok(()) };
+        flock::remove_free(folder, &self.faults).await.map_err(|error| self.cannot_lock("*", error))
     }
 
     fn cannot_lock(&self, name: &str, error: std::io::Error) -> StorageError {
