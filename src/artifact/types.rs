@@ -29,6 +29,8 @@ artifact_types! {
     Signals "signals" "One row a signal: features known at its close, and its labelled outcome.";
     Trades "trades" "One row a trade of the portfolio backtest.";
     Backtest "backtest" "Funnel, equity and metrics of a portfolio backtest.";
+    Equity "equity" "One row a session of a portfolio backtest: equity, cash, exposure, drawdown, benchmark.";
+    Candidates "candidates" "One row a signal of a portfolio backtest: its rank, and the one state it ended in.";
     Trials "trials" "One row a trial of a study.";
     Study "study" "A study's settings, best trial, holdout result, importances and overfitting statistics.";
     Predictions "predictions" "One row a signal: probabilities that are out of sample at that signal.";

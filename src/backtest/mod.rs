@@ -15,6 +15,7 @@ mod error;
 mod overlay;
 mod position;
 mod record;
+pub mod report;
 mod rules;
 mod simulate;
 

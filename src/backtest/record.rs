@@ -74,6 +74,19 @@ pub enum Cap {
     Cash,
 }
 
+impl Cap {
+    /// Its name in tables.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::PositionNotional => "position_notional",
+            Self::MlPositionSize => "ml_position_size",
+            Self::Exposure => "exposure",
+            Self::TradedValue => "traded_value",
+            Self::Cash => "cash",
+        }
+    }
+}
+
 /// Why a candidate was not filled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

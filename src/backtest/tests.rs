@@ -3,3 +3,5 @@ mod golden;
 mod laws;
 mod oracle;
 mod order;
+
+pub(in crate::backtest) use conformance::{free, series, universe};

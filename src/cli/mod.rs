@@ -12,6 +12,7 @@
 
 mod audit;
 mod backfill;
+mod backtest;
 mod diagnostic;
 mod diff;
 mod doctor;
@@ -25,6 +26,7 @@ mod init;
 mod inspect;
 mod kinds;
 mod logs;
+mod metrics;
 mod outside;
 mod pipeline_args;
 mod plan;
@@ -85,6 +87,10 @@ enum Command {
     Status(status::StatusArgs),
     /// Check what a model in production was made from, link by link, and make it again.
     Audit(audit::AuditArgs),
+    /// Trade a strategy on files of bars with one account: result, signals, assumptions, doubts. Needs no store.
+    Backtest(backtest::BacktestArgs),
+    /// List the figures of a backtest with their formulas, or explain one.
+    Metrics(metrics::MetricsArgs),
     /// Check a pipeline file; needs no store and no data.
     Validate(validate::ValidateArgs),
     /// List runs, newest first.
@@ -130,6 +136,8 @@ impl Command {
             Self::Backfill(_) => "backfill",
             Self::Status(_) => "status",
             Self::Audit(_) => "audit",
+            Self::Backtest(_) => "backtest",
+            Self::Metrics(_) => "metrics",
             Self::Validate(_) => "validate",
             Self::Runs(_) => "runs",
             Self::Show(_) => "show",
@@ -250,6 +258,8 @@ pub fn main() -> ExitCode {
             Command::Backfill(args) => backfill::backfill(&session, &args).await,
             Command::Status(args) => status::status(&session, &args).await,
             Command::Audit(args) => audit::audit(&session, &args).await,
+            Command::Backtest(args) => backtest::backtest(&session, &args),
+            Command::Metrics(args) => metrics::metrics(&session, &args),
             Command::Validate(args) => validate::validate(&session, &args),
             Command::Runs(args) => inspect::runs(&session, &args).await,
             Command::Show(args) => inspect::show(&session, &args).await,

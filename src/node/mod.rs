@@ -8,6 +8,7 @@
 //! A kind's `version` is bumped whenever its output may change for the same input; it is part of every fingerprint.
 
 mod accumulate;
+mod backtest;
 mod bars;
 mod command;
 mod deploy_if_better;
@@ -35,6 +36,7 @@ pub use signals::{SignalCount, count_signals};
 /// Every kind a pipeline may name.
 pub const KINDS: &[&dyn NodeKind] = &[
     &accumulate::Accumulate,
+    &backtest::Backtest,
     &optimize_parameters::OptimizeParameters,
     &train::Train,
     &evaluate::Evaluate,

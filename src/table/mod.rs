@@ -7,6 +7,7 @@
 //!
 //! Undefined numbers are NaN in memory and null in Parquet.
 
+mod csv;
 mod difference;
 mod parquet_io;
 

@@ -1,5 +1,6 @@
 //! Commands beside `run`, through the program.
 
+mod backtest;
 mod diff;
 mod doctor;
 mod dot;

@@ -9,7 +9,7 @@ use crate::strategy::{
 
 type Ohlc = [f64; 4];
 
-pub(super) fn free() -> PortfolioRules {
+pub(in crate::backtest) fn free() -> PortfolioRules {
     PortfolioRules {
         risk: RiskRules { max_position_notional: 100.0, max_order_pct_adv: None, ..RiskRules::default() },
         costs: CostRules {
@@ -22,7 +22,7 @@ pub(super) fn free() -> PortfolioRules {
     }
 }
 
-pub(super) fn series(symbol: &str, bars: &[(u32, Ohlc)]) -> Series {
+pub(in crate::backtest) fn series(symbol: &str, bars: &[(u32, Ohlc)]) -> Series {
     let column = |at: usize| bars.iter().map(|(_, bar)| bar[at]).collect();
     Series {
         symbol: symbol.to_owned(),
@@ -36,7 +36,7 @@ pub(super) fn series(symbol: &str, bars: &[(u32, Ohlc)]) -> Series {
     }
 }
 
-pub(super) fn universe(sessions: u32, series: Vec<Series>) -> Bars {
+pub(in crate::backtest) fn universe(sessions: u32, series: Vec<Series>) -> Bars {
     Bars { sessions: (0..i64::from(sessions)).collect(), series, periods_per_year: 252.0 }
 }
 

@@ -23,7 +23,7 @@ mod notify;
 mod ping;
 #[cfg(test)]
 mod server;
-mod whole_file;
+pub(super) mod whole_file;
 mod words;
 
 use std::path::{Path, PathBuf};

@@ -11,6 +11,14 @@ use std::path::Path;
 /// # Errors
 /// The folder cannot be written to.
 pub(super) fn write(path: &Path, text: &str) -> std::io::Result<()> {
+    write_bytes(path, text.as_bytes())
+}
+
+/// Writes a file of any bytes as [`write`] does.
+///
+/// # Errors
+/// The folder cannot be written to.
+pub(in crate::cli) fn write_bytes(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder)?;
     let mut file = tempfile::Builder::new()
@@ -19,7 +27,7 @@ pub(super) fn write(path: &Path, text: &str) -> std::io::Result<()> {
         // as for any new file: its reader is seldom the user who runs the pipeline
         .permissions(std::fs::Permissions::from_mode(0o666))
         .tempfile_in(folder)?;
-    file.write_all(text.as_bytes())?;
+    file.write_all(bytes)?;
     file.persist(path).map(drop).map_err(|error| error.error)
 }
 

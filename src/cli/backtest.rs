@@ -1,0 +1,223 @@
+//! `walkforward backtest`: a strategy file on files of bars, without a pipeline and without a store.
+
+mod screen;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use bytes::Bytes;
+use clap::{Args, ValueEnum};
+use serde_json::Value;
+
+use super::Session;
+use super::error::CliError;
+use super::outside::whole_file;
+use crate::backtest::report::{
+    BacktestReport, BenchmarkKind, ReportInput, candidates_table, equity_page, equity_svg, equity_table, trades_table,
+};
+use crate::backtest::{PortfolioRules, simulate};
+use crate::base::{CancelToken, Timestamp};
+use crate::market::{BarsRequest, Loaded, OnBadBar, load_bars};
+use crate::strategy::{IndicatorCache, Strategy, signals};
+use crate::table::Table;
+
+/// What a strategy is held against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Benchmark {
+    /// Equal money in every symbol, held to the end.
+    BuyAndHold,
+    /// Equal money in every symbol, set right again at every close.
+    EqualWeight,
+    /// Nothing.
+    None,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct BacktestArgs {
+    /// The strategy file.
+    strategy: PathBuf,
+    /// Bars: Parquet or CSV files, or folders of them.
+    #[arg(long, required = true, num_args = 1.., value_name = "PATH")]
+    bars: Vec<PathBuf>,
+    /// Only these symbols, with commas between them; default: all.
+    #[arg(long, value_delimiter = ',', value_name = "SYMBOL")]
+    symbols: Option<Vec<String>>,
+    /// First day to trade; earlier bars serve as warm-up.
+    #[arg(long, value_name = "DATE")]
+    from: Option<Timestamp>,
+    /// End of the data, exclusive; default: all of it.
+    #[arg(long, value_name = "DATE")]
+    until: Option<Timestamp>,
+    /// Another value for a parameter of the strategy, as `exit.exit_ma=50`; may be given several times.
+    #[arg(long = "set", value_name = "PARAMETER=VALUE")]
+    set: Vec<String>,
+    /// What the strategy is held against.
+    #[arg(long, value_enum, default_value_t = Benchmark::BuyAndHold)]
+    benchmark: Benchmark,
+    /// Strategies that were tried before this one was chosen, for the deflated Sharpe ratio.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    tried: Option<u32>,
+    /// End of the data that the strategy was chosen on: what lies before it is in sample, and the report says so.
+    #[arg(long, value_name = "DATE")]
+    tuned_until: Option<Timestamp>,
+    /// Leave bars out that cannot be true, and count them, instead of refusing the file.
+    #[arg(long)]
+    drop_bad_bars: bool,
+    /// Print every figure instead of the usual ones.
+    #[arg(long)]
+    all: bool,
+    /// Write the trades, as Parquet or CSV by the ending of the name.
+    #[arg(long, value_name = "FILE")]
+    trades: Option<PathBuf>,
+    /// Write the equity of every session, as Parquet or CSV.
+    #[arg(long, value_name = "FILE")]
+    equity: Option<PathBuf>,
+    /// Write every signal and what became of it, as Parquet or CSV.
+    #[arg(long, value_name = "FILE")]
+    candidates: Option<PathBuf>,
+    /// Write a plot of equity and drawdown.
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+    /// Write the report with its plot as one page that loads nothing.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+}
+
+pub(super) fn backtest(session: &Session, args: &BacktestArgs) -> Result<ExitCode, CliError> {
+    check_endings(args)?;
+    let strategy = read_strategy(args)?;
+    let loaded = load(args)?;
+    let bars = &loaded.bars;
+    let start = args.from.map_or(0, |from| bars.sessions.partition_point(|&ts| ts < from.micros()));
+    let window = start as u32..bars.sessions.len() as u32;
+    if window.is_empty() {
+        let last = bars.sessions.last().map_or_else(String::new, |&ts| Timestamp::from_micros(ts).date());
+        let from = args.from.map_or_else(String::new, |from| from.to_string());
+        return Err(CliError::Usage(format!(
+            "no session from {from} on: the data ends on {last}; give an earlier `--from`"
+        )));
+    }
+    let rules = PortfolioRules::from(&strategy);
+    let found = signals(&strategy, bars, &IndicatorCache::new());
+    let result = simulate(bars, &found, &rules, window, None, &CancelToken::new());
+    let result = result.map_err(|error| CliError::Usage(format!("the backtest has no result: {error}")))?;
+    let name = args.strategy.file_stem().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    let input = ReportInput {
+        strategy: &name,
+        strategy_lints: &strategy.lints(),
+        bars,
+        dropped_bars: &loaded.dropped,
+        rules: &rules,
+        backtest: &result,
+        benchmark: match args.benchmark {
+            Benchmark::BuyAndHold => BenchmarkKind::BuyAndHold,
+            Benchmark::EqualWeight => BenchmarkKind::EqualWeight,
+            Benchmark::None => BenchmarkKind::None,
+        },
+        tried: args.tried,
+        tuned_until: args.tuned_until,
+    };
+    let report = BacktestReport::of(&input);
+    let written = write_all(args, &input)?;
+    session.print(&report, || screen::screen(&input, &report, args.all, &written))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn read_strategy(args: &BacktestArgs) -> Result<Strategy, CliError> {
+    let path = args.strategy.display();
+    let text = std::fs::read_to_string(&args.strategy)
+        .map_err(|error| CliError::Usage(format!("{path}: cannot read the strategy: {error}")))?;
+    let strategy = Strategy::from_yaml(&text).map_err(|error| CliError::Usage(format!("{path}: {error}")))?;
+    let values: BTreeMap<String, Value> = args.set.iter().map(|word| setting(word)).collect::<Result<_, _>>()?;
+    strategy.with_parameters(&values).map_err(|error| CliError::Usage(format!("`--set`: {error}")))
+}
+
+/// `exit.exit_ma=50` as a parameter and its value; a word that is no YAML number or flag is text.
+fn setting(word: &str) -> Result<(String, Value), CliError> {
+    let (name, value) = word.split_once('=').ok_or_else(|| {
+        CliError::Usage(format!("`--set {word}`: expected PARAMETER=VALUE, as `--set exit.exit_ma=50`"))
+    })?;
+    Ok((name.trim().to_owned(), serde_json::from_str(value).unwrap_or_else(|_| Value::from(value))))
+}
+
+fn load(args: &BacktestArgs) -> Result<Loaded, CliError> {
+    let mut files = BTreeMap::new();
+    for path in &args.bars {
+        let fault =
+            |error: std::io::Error| CliError::Usage(format!("{}: cannot read the bars: {error}", path.display()));
+        for file in files_of(path).map_err(fault)? {
+            let bytes = std::fs::read(&file).map_err(fault)?;
+            files.insert(file.display().to_string(), Bytes::from(bytes));
+        }
+    }
+    let request = BarsRequest {
+        symbols: args.symbols.clone(),
+        from: None,
+        until: args.until.unwrap_or(Timestamp::from_micros(i64::MAX)),
+        on_bad_bar: if args.drop_bad_bars { OnBadBar::Drop } else { OnBadBar::Error },
+    };
+    load_bars(&files, &request).map_err(|error| {
+        let words = error.to_string().replace("set `on_bad_bar: drop`", "give `--drop-bad-bars`");
+        CliError::Usage(words)
+    })
+}
+
+/// The file itself, or the files of bars in a folder, by name.
+fn files_of(path: &Path) -> std::io::Result<Vec<PathBuf>> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let entries =
+        std::fs::read_dir(path)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>()?;
+    let is_bars = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "parquet" || ending == "csv");
+    let mut files: Vec<PathBuf> = entries.into_iter().filter(is_bars).collect();
+    files.sort();
+    Ok(files)
+}
+
+/// Tables are written by the ending of their names: a wrong one is refused before anything is computed.
+fn check_endings(args: &BacktestArgs) -> Result<(), CliError> {
+    for (option, path) in [("--trades", &args.trades), ("--equity", &args.equity), ("--candidates", &args.candidates)] {
+        let Some(path) = path else { continue };
+        if !matches!(path.extension().and_then(|ending| ending.to_str()), Some("parquet" | "csv")) {
+            let path = path.display();
+            return Err(CliError::Usage(format!(
+                "`{option} {path}`: expected a name that ends in `.parquet` or `.csv`"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Writes what was asked for, and lists it.
+fn write_all(args: &BacktestArgs, input: &ReportInput<'_>) -> Result<Vec<String>, CliError> {
+    type Make = fn(&ReportInput<'_>) -> Table;
+    type Draw = fn(&ReportInput<'_>) -> String;
+    let tables: [(&Option<PathBuf>, Make); 3] =
+        [(&args.trades, trades_table), (&args.equity, equity_table), (&args.candidates, candidates_table)];
+    let texts: [(&Option<PathBuf>, Draw); 2] = [(&args.svg, equity_svg), (&args.html, equity_page)];
+    let mut written = Vec::new();
+    let mut write = |path: &Path, bytes: Bytes| {
+        let fault = |error: std::io::Error| CliError::Usage(format!("{}: cannot write: {error}", path.display()));
+        whole_file::write_bytes(path, &bytes).map_err(fault)?;
+        written.push(path.display().to_string());
+        Ok::<(), CliError>(())
+    };
+    for (path, make) in tables {
+        let Some(path) = path else { continue };
+        let table = make(input);
+        let bytes = if path.extension().is_some_and(|ending| ending == "csv") {
+            Bytes::from(table.to_csv())
+        } else {
+            table.to_parquet().map_err(|error| CliError::Usage(error.to_string()))?
+        };
+        write(path, bytes)?;
+    }
+    for (path, draw) in texts {
+        if let Some(path) = path {
+            write(path, Bytes::from(draw(input)))?;
+        }
+    }
+    Ok(written)
+}

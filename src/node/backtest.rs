@@ -1,0 +1,217 @@
+//! `backtest`: a strategy traded by one account, with everything that is to be said about the result.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::bars::{Market, Universe, read_strategy};
+use super::model_artifact::{PREDICTIONS, Predictions, json_artifact};
+use super::signals::table_artifact;
+use super::{
+    Behaviour, ConfigError, Descriptor, InputArtifact, InputPort, Kind, NodeContext, NodeError, NodeOutput, OutputPort,
+    ValuePort, ValueType,
+};
+use crate::artifact::{Artifact, ArtifactType, Scalar};
+use crate::backtest::report::{
+    BacktestReport, BenchmarkKind, ReportInput, candidates_table, equity_table, markdown, trades_table,
+};
+use crate::backtest::{MlLimits, MlOverlay, MlRules, PortfolioRules, simulate};
+use crate::base::Timestamp;
+use crate::market::Bars;
+use crate::strategy::{IndicatorCache, signals};
+use crate::table::Table;
+
+/// Trades a strategy on bars with one account.
+pub struct Backtest;
+
+/// Settings of `backtest`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct BacktestConfig {
+    /// Bars to work on.
+    universe: Universe,
+    /// What the strategy is held against.
+    benchmark: BenchmarkKind,
+    /// How probability and technical score make one ranking; without `predictions` it has no effect.
+    prediction: MlRules,
+    /// Limits on positions that a probability decided; without `predictions` they have no effect.
+    limits: MlLimits,
+    /// Strategies that were tried before this one was chosen, for the deflated Sharpe ratio.
+    #[schemars(range(min = 1))]
+    tried: Option<u32>,
+    /// End of the data that the strategy was chosen on: sessions before it are in sample, and the report says so.
+    tuned_until: Option<Timestamp>,
+    /// Fewer closed trades than this are too few: the node is skipped.
+    min_trades: usize,
+}
+
+impl Kind for Backtest {
+    type Config = BacktestConfig;
+
+    const DESCRIPTOR: Descriptor = Descriptor {
+        name: "backtest",
+        version: 1,
+        doc: "Trades a strategy with one account and reports what it earned, what became of every signal, and what to doubt.",
+        inputs: &[
+            InputPort { many: false, name: "bars", types: &[ArtifactType::Bars], required: true, doc: "bars" },
+            InputPort {
+                many: false,
+                name: "strategy",
+                types: &[ArtifactType::Strategy],
+                required: true,
+                doc: "strategy",
+            },
+            InputPort {
+                many: false,
+                name: "predictions",
+                types: &[ArtifactType::Predictions],
+                required: false,
+                doc: "probabilities out of sample, as `train` writes them; the backtest begins at the first one",
+            },
+        ],
+        outputs: &[
+            OutputPort { name: "trades", kind: ArtifactType::Trades, doc: "one row a closed trade" },
+            OutputPort { name: "equity", kind: ArtifactType::Equity, doc: "one row a session" },
+            OutputPort {
+                name: "candidates",
+                kind: ArtifactType::Candidates,
+                doc: "one row a signal, and the one state it ended in",
+            },
+            OutputPort { name: "backtest", kind: ArtifactType::Backtest, doc: "the whole report, JSON" },
+            OutputPort { name: "report", kind: ArtifactType::Report, doc: "the report for people" },
+        ],
+        values: &[
+            ValuePort { name: "sharpe", kind: ValueType::Number, doc: "annual Sharpe ratio" },
+            ValuePort { name: "sortino", kind: ValueType::Number, doc: "annual Sortino ratio" },
+            ValuePort { name: "calmar", kind: ValueType::Number, doc: "annual growth over the deepest fall" },
+            ValuePort { name: "cagr", kind: ValueType::Number, doc: "compound annual growth, a share" },
+            ValuePort { name: "total_return", kind: ValueType::Number, doc: "return of the window, a share" },
+            ValuePort { name: "volatility", kind: ValueType::Number, doc: "annual volatility, a share" },
+            ValuePort { name: "max_drawdown", kind: ValueType::Number, doc: "deepest fall, a share of at most 0" },
+            ValuePort { name: "trades", kind: ValueType::Number, doc: "closed trades" },
+            ValuePort { name: "win_rate", kind: ValueType::Number, doc: "share of trades that won" },
+            ValuePort { name: "profit_factor", kind: ValueType::Number, doc: "wins over losses, in R" },
+            ValuePort { name: "expectancy_r", kind: ValueType::Number, doc: "mean R of a trade" },
+            ValuePort { name: "exposure", kind: ValueType::Number, doc: "mean gross exposure, a share of equity" },
+            ValuePort { name: "turnover", kind: ValueType::Number, doc: "value traded a year over mean equity" },
+            ValuePort {
+                name: "psr",
+                kind: ValueType::Number,
+                doc: "probability that the true Sharpe ratio is above 0",
+            },
+            ValuePort { name: "benchmark_return", kind: ValueType::Number, doc: "return of the benchmark, a share" },
+            ValuePort { name: "alpha", kind: ValueType::Number, doc: "annual alpha against the benchmark, a share" },
+            ValuePort { name: "signals", kind: ValueType::Number, doc: "signals of the window" },
+            ValuePort { name: "filled", kind: ValueType::Number, doc: "signals that became a position" },
+            ValuePort { name: "doubts", kind: ValueType::Number, doc: "findings that make the result doubtful" },
+        ],
+        behaviour: Behaviour { uses_as_of: true, ..Behaviour::PURE },
+    };
+
+    fn check(config: &BacktestConfig) -> Result<(), ConfigError> {
+        config.universe.check()?;
+        config.prediction.check().map_err(|error| ConfigError::at("prediction", error.to_string()))?;
+        config.limits.check().map_err(|error| ConfigError::at("limits", error.to_string()))?;
+        match config.tried {
+            Some(0) => Err(ConfigError::at("tried", "expected a whole number of at least 1, found 0")),
+            _ => Ok(()),
+        }
+    }
+
+    fn run(config: &BacktestConfig, context: &NodeContext) -> Result<NodeOutput, NodeError> {
+        let market = config.universe.load(context.input("bars")?, context)?;
+        let strategy = read_strategy(context.input("strategy")?)?;
+        let bars = &market.loaded.bars;
+        context.report(1, 3, "signals");
+        let found = signals(&strategy, bars, &IndicatorCache::new());
+        let overlay = match context.inputs.get("predictions") {
+            Some(input) => Some(overlay(config, input, bars)?),
+            None => None,
+        };
+        let window = window(&market, overlay.as_ref());
+        context.report(2, 3, "simulation");
+        let rules = PortfolioRules::from(&strategy);
+        let backtest = simulate(bars, &found, &rules, window, overlay.as_ref(), &context.cancel)?;
+        if backtest.trades.len() < config.min_trades {
+            let (found, needed) = (backtest.trades.len(), config.min_trades);
+            return Err(NodeError::Insufficient { what: "closed trades", found, needed });
+        }
+        let input = ReportInput {
+            strategy: &strategy.file().kind,
+            strategy_lints: &strategy.lints(),
+            bars,
+            dropped_bars: &market.loaded.dropped,
+            rules: &rules,
+            backtest: &backtest,
+            benchmark: config.benchmark,
+            tried: config.tried,
+            tuned_until: config.tuned_until,
+        };
+        output(&input)
+    }
+}
+
+/// Sessions to trade: where a model has a say, those from its first probability on.
+fn window(market: &Market, overlay: Option<&MlOverlay>) -> std::ops::Range<u32> {
+    let first = overlay.and_then(|overlay| overlay.probability.keys().map(|(_, session)| *session).min());
+    let start = first.map_or(market.sessions.start, |first| first.max(market.sessions.start));
+    start.min(market.sessions.end)..market.sessions.end
+}
+
+fn overlay(config: &BacktestConfig, input: &InputArtifact, bars: &Bars) -> Result<MlOverlay, NodeError> {
+    let table = Table::from_parquet(input.bytes()?).and_then(|table| table.expect_schema(PREDICTIONS));
+    let predictions = Predictions::of(&table.map_err(NodeError::failed)?).map_err(NodeError::failed)?;
+    let symbols: BTreeMap<&str, u32> = (0..).zip(&bars.series).map(|(at, it)| (it.symbol.as_str(), at)).collect();
+    let place = |at: usize| {
+        let session = bars.sessions.binary_search(&predictions.ts[at]).ok()?;
+        Some(((*symbols.get(predictions.symbol[at].as_str())?, session as u32), predictions.probability[at]))
+    };
+    let probability: BTreeMap<(u32, u32), f64> = (0..predictions.row.len()).filter_map(place).collect();
+    if probability.is_empty() {
+        return Err(NodeError::failed(format!(
+            "none of the {} predictions is of a symbol and a session of the bars",
+            predictions.row.len()
+        )));
+    }
+    Ok(MlOverlay { rules: config.prediction.clone(), limits: Some(config.limits.clone()), probability })
+}
+
+fn output(input: &ReportInput<'_>) -> Result<NodeOutput, NodeError> {
+    let report = BacktestReport::of(input);
+    let figure = |name: &str| Scalar::number(report.metric(name));
+    let mut values: BTreeMap<&'static str, Scalar> = Backtest::DESCRIPTOR
+        .values
+        .iter()
+        .filter(|port| report.metrics.iter().any(|metric| metric.name == port.name))
+        .map(|port| (port.name, figure(port.name)))
+        .collect();
+    values.insert("trades", Scalar::count(input.backtest.trades.len()));
+    values.insert("signals", Scalar::count(report.funnel.candidates));
+    values.insert("filled", Scalar::count(report.funnel.filled));
+    values.insert("doubts", Scalar::count(report.doubts.len()));
+    let share = |name: &str| report.metric(name).map_or("-".to_owned(), |value| format!("{:.1} %", 100.0 * value));
+    let summary = format!(
+        "{} trades of {} signals, {} to {}: return {}, Sharpe {}, deepest fall {}; {} doubts",
+        input.backtest.trades.len(),
+        report.funnel.candidates,
+        report.from.date(),
+        report.to.date(),
+        share("total_return"),
+        report.metric("sharpe").map_or("-".to_owned(), |sharpe| format!("{sharpe:.2}")),
+        share("max_drawdown"),
+        report.doubts.len(),
+    );
+    Ok(NodeOutput {
+        outputs: [
+            ("trades", table_artifact(ArtifactType::Trades, &trades_table(input))?),
+            ("equity", table_artifact(ArtifactType::Equity, &equity_table(input))?),
+            ("candidates", table_artifact(ArtifactType::Candidates, &candidates_table(input))?),
+            ("backtest", json_artifact(ArtifactType::Backtest, &report)?),
+            ("report", Artifact::file(ArtifactType::Report, markdown(&report))),
+        ]
+        .into(),
+        values: values.into(),
+        summary,
+    })
+}
