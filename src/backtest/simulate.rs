@@ -233,11 +233,10 @@ impl<'a> Simulation<'a> {
         if rules.fill == FillAt::Close {
             self.close_where(session, |it| it.exit_at_close(rules, series(it)));
         }
-        let takes_orders = match rules.fill {
-            FillAt::NextOpen => !is_last && !(session + 2 == self.end && rules.at_end == AtEnd::ExitAtLastOpen),
-            FillAt::Close => !closes_all,
-        };
-        self.collect_orders(session, takes_orders);
+        // the session in which an order of this close fills
+        let fills_in = session + u32::from(rules.fill == FillAt::NextOpen);
+        let is_refused = fills_in + 1 == self.end && rules.at_end == AtEnd::ExitAtLastOpen;
+        self.collect_orders(session, fills_in < self.end && !is_refused);
         if rules.fill == FillAt::Close {
             self.enter_orders(session);
             self.mark(session)?;

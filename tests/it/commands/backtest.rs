@@ -6,16 +6,19 @@ use crate::bench::Bench;
 
 const STRATEGY: &str = "configs/strategies/donchian.yaml";
 
-/// A folder with the shipped strategy, and bars of two symbols that rise, fall and rise again.
+/// A folder with the shipped strategy, and bars of two symbols that swing in several rhythms.
 fn bench() -> Bench {
     let bench = Bench::empty();
     let shipped = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(STRATEGY);
-    bench.write(STRATEGY, &std::fs::read_to_string(shipped).unwrap());
+    bench.write(STRATEGY, std::fs::read_to_string(shipped).unwrap());
     let mut text = "symbol,ts,open,high,low,close,volume\n".to_owned();
-    for (symbol, period) in [("A", 90.0), ("B", 70.0)] {
+    for (symbol, period) in [("A", 61.0), ("B", 47.0)] {
         for day in 0..600 {
             let ts = jiff::civil::date(2010, 1, 1).checked_add(jiff::Span::new().days(day)).unwrap();
-            let price = |at: f64| 100.0 + 0.05 * at + 20.0 * (at * std::f64::consts::TAU / period).sin();
+            let wave = |at: f64, period: f64| (at * std::f64::consts::TAU / period).sin();
+            let price = |at: f64| {
+                100.0 + 0.01 * at + 5.0 * wave(at, period) + 3.0 * wave(at, 11.0) + 2.0 * (at * at / 50.0).sin()
+            };
             let (open, close) = (price(day as f64 - 0.4), price(day as f64));
             let (high, low) = (open.max(close) + 0.5, open.min(close) - 0.5);
             text.push_str(&format!("{symbol},{ts},{open:.4},{high:.4},{low:.4},{close:.4},1000000\n"));
@@ -126,7 +129,7 @@ nodes:
     with: {benchmark: equal_weight, tried: 5}
   good:
     kind: noop
-    when: backtest.trades > 3 and backtest.max_drawdown > -0.9
+    when: backtest.trades > 3 && backtest.max_drawdown > -0.9
     inputs: {equity: backtest.equity, candidates: backtest.candidates, report: backtest.report}
   few:
     kind: backtest
