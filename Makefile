@@ -32,9 +32,10 @@ lint:            ## formatting and clippy, warnings refused
 	cargo fmt --check
 	cargo clippy --release --locked --all-targets -- -D warnings
 
-bench: build     ## CPU seconds of the weekly pipeline, and of the orchestrator on 50 to 10,000 nodes
+bench: build     ## CPU seconds of the weekly pipeline, the orchestrator on 50 to 10,000 nodes, and the store beside sha256sum
 	@benches/weekly.sh $(WALKFORWARD)
 	@benches/orchestrator.sh $(WALKFORWARD)
+	@benches/store.sh $(WALKFORWARD)
 
 clean:           ## forget all artifacts, runs and models of the local store
 	rm -rf artifacts/store artifacts/reports

@@ -13,11 +13,13 @@
 //! Readers hash what they read. What does not match its digest counts as absent and is made again, never believed.
 //! Records other than blobs are *sealed*: they carry their name and the SHA-256 of their own bytes.
 
+mod check;
 mod scratch;
 mod sealed;
 mod store;
 mod types;
 
+pub use check::StoreCheck;
 pub use scratch::Scratch;
 pub use sealed::{SealError, seal, unseal};
 pub(crate) use store::reference_to;

@@ -1,17 +1,23 @@
 //! The content-addressed store: blobs, actions and sealed records over [`Storage`].
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::sealed::{SealError, seal, unseal};
-use super::types::{Action, Artifact, ArtifactRef, FileRef, Payload};
+use super::types::{Action, Artifact, ArtifactRef, ArtifactType, FileRef, Payload};
 use crate::base::{CanonicalError, Digest, canonical_of};
-use crate::storage::{Created, Faults, Storage, StorageError};
+use crate::storage::{Access, Committed, Faults, ProbeReport, Storage, StorageError, Summary};
 
 const FORMAT: &[u8] = b"walkforward store 1\n";
+/// How often an object that does not match its digest or seal is read before it counts as damaged.
+const READS: usize = 3;
+/// How many blobs are checked at once.
+const AT_ONCE: usize = 4;
 
 /// What can go wrong with stored objects.
 #[derive(Debug, thiserror::Error)]
@@ -48,9 +54,32 @@ pub enum StoreError {
     /// A manifest has no canonical form.
     #[error(transparent)]
     Canonical(#[from] CanonicalError),
-    /// The store answered that a record exists and then that it does not, again and again.
-    #[error("the store says that `{0}` exists and that it does not: create-if-absent cannot be relied on here")]
-    Unreliable(String),
+    /// A file changed while it was stored.
+    #[error("`{}` changed while it was read; run the same command again", .0.display())]
+    Changed(PathBuf),
+    /// A promotion could be lost here.
+    #[error("the store `{location}` cannot keep a registry: {report}")]
+    LosesCreates {
+        /// The store.
+        location: String,
+        /// What was tried out.
+        report: ProbeReport,
+    },
+}
+
+impl StoreError {
+    /// What to do about it, where that is known.
+    pub fn advice(&self) -> Option<String> {
+        match self {
+            Self::Storage(storage) => storage.advice(),
+            Self::LosesCreates { .. } => Some(
+                "a promotion could be lost there: use a service that honours `If-None-Match: *`, or a local disk; \
+                 `walkforward doctor` tries it out"
+                    .to_owned(),
+            ),
+            _ => None,
+        }
+    }
 }
 
 /// The answer to a commit of a record that may be written once.
@@ -77,15 +106,23 @@ impl Store {
         Self::over(Storage::open(location)?).await
     }
 
+    /// Opens a store to look at it. `storage` is `None` where there is not even a folder.
+    ///
+    /// # Errors
+    /// As [`Store::open_existing`].
+    pub async fn existing(storage: Option<Storage>, location: &str) -> Result<Self, StoreError> {
+        let missing = || StoreError::Missing { location: location.to_owned() };
+        let storage = storage.ok_or_else(missing)?;
+        let found = storage.get("FORMAT").await?.ok_or_else(missing)?;
+        Self::of_format(storage, &found)
+    }
+
     /// Opens a store to look at it: one that is not there is not made.
     ///
     /// # Errors
     /// There is none, it cannot be reached, or it has a format we do not know.
     pub async fn open_existing(location: &str) -> Result<Self, StoreError> {
-        let missing = || StoreError::Missing { location: location.to_owned() };
-        let storage = Storage::open_existing(location)?.ok_or_else(missing)?;
-        let found = storage.get("FORMAT").await?.ok_or_else(missing)?;
-        Self::of_format(storage, &found)
+        Self::existing(Access::default().open_existing(location)?, location).await
     }
 
     /// Uses storage that is already open.
@@ -95,9 +132,9 @@ impl Store {
     pub async fn over(storage: Storage) -> Result<Self, StoreError> {
         let found = match storage.get("FORMAT").await? {
             Some(found) => found,
-            None => match storage.create("FORMAT", Bytes::from_static(FORMAT)).await? {
-                Created::New => Bytes::from_static(FORMAT),
-                Created::Exists => storage.get("FORMAT").await?.unwrap_or_default(),
+            None => match storage.commit("FORMAT", Bytes::from_static(FORMAT)).await? {
+                Committed::Ours => Bytes::from_static(FORMAT),
+                Committed::Theirs(found) => found,
             },
         };
         Self::of_format(storage, &found)
@@ -151,10 +188,7 @@ impl Store {
         if reference.files.is_empty() {
             return Ok(Artifact::file(reference.kind, self.get_blob(reference.sha256).await?));
         }
-        // the manifest is re-derived: a tampered record cannot point a digest at other files
-        if Digest::of(&canonical_of(&reference.files)?) != reference.sha256 {
-            return Err(StoreError::Blob(reference.sha256));
-        }
+        manifest_digest(reference)?;
         let mut files = BTreeMap::new();
         for (name, file) in &reference.files {
             files.insert(name.clone(), self.get_blob(file.sha256).await?);
@@ -162,16 +196,57 @@ impl Store {
         Ok(Artifact::tree(reference.kind, files))
     }
 
-    /// Reads an artifact back, checks every byte, and makes it survive a power loss: before anything that is never
-    /// deleted refers to it.
+    /// Checks every byte of an artifact, without holding it in memory.
+    ///
+    /// # Errors
+    /// A blob is missing or wrong, or the store cannot be reached.
+    pub async fn verify(&self, reference: &ArtifactRef) -> Result<(), StoreError> {
+        if reference.files.is_empty() {
+            return self.verify_blob(reference.sha256).await;
+        }
+        self.verify_blob(manifest_digest(reference)?).await?;
+        // several at once: a digest keeps one processor busy, and a bucket is far away
+        let digests: Vec<Digest> = reference.files.values().map(|file| file.sha256).collect();
+        stream::iter(digests).map(|digest| self.verify_blob(digest)).buffered(AT_ONCE).try_collect().await
+    }
+
+    /// Checks every byte of a blob.
+    ///
+    /// # Errors
+    /// As [`Store::get_blob`].
+    pub async fn verify_blob(&self, digest: Digest) -> Result<(), StoreError> {
+        for _ in 0..READS {
+            match self.storage.summary(&blob_name(digest)).await? {
+                Some(Summary { sha256, .. }) if sha256 == digest => return Ok(()),
+                Some(_) => {}
+                None => break,
+            }
+        }
+        Err(StoreError::Blob(digest))
+    }
+
+    /// Checks an artifact, and makes it survive a power loss: before anything that is never deleted refers to it.
     ///
     /// # Errors
     /// A blob is missing or wrong, or the store cannot be reached.
     pub async fn make_durable(&self, reference: &ArtifactRef) -> Result<(), StoreError> {
-        self.get(reference).await?;
+        self.verify(reference).await?;
         let files = reference.files.values().map(|file| blob_name(file.sha256));
         let names: Vec<String> = files.chain(std::iter::once(blob_name(reference.sha256))).collect();
         Ok(self.storage.flush(&names).await?)
+    }
+
+    /// Tries out whether the store lets exactly one of many creates win, once for as long as it is open, and refuses to go on
+    /// where it does not. `by` names who asks and must be its own.
+    ///
+    /// # Errors
+    /// The store lets several win, or cannot be reached.
+    pub async fn require_exclusive_creates(&self, by: &str) -> Result<(), StoreError> {
+        let report = self.storage.probed(by).await?;
+        if report.is_reliable() {
+            return Ok(());
+        }
+        Err(StoreError::LosesCreates { location: self.storage.location().to_owned(), report })
     }
 
     /// Finds what a node with this fingerprint produced, with every byte of it checked. A damaged entry counts as
@@ -189,8 +264,8 @@ impl Store {
             return Ok(None);
         }
         for output in action.outputs.values() {
-            match self.get(output).await {
-                Ok(_) => {}
+            match self.verify(output).await {
+                Ok(()) => {}
                 Err(StoreError::Blob(_)) => return Ok(None),
                 Err(error) => return Err(error),
             }
@@ -204,7 +279,7 @@ impl Store {
     /// The store cannot be reached.
     pub async fn commit_action(&self, action: &Action) -> Result<Commit<Action>, StoreError> {
         let name = action_name(action.fingerprint);
-        match self.commit_record(&name, action, |theirs: &Action| theirs.txn == action.txn).await {
+        match self.commit_record(&name, action).await {
             // the entry is there but cannot be believed: it is ours to mend
             Err(StoreError::Record { .. }) => {
                 self.replace_record(&name, action).await?;
@@ -232,12 +307,25 @@ impl Store {
     /// # Errors
     /// The record is damaged, or the store cannot be reached.
     pub async fn read_record<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, StoreError> {
-        let Some(bytes) = self.storage.get(name).await? else { return Ok(None) };
-        unseal(name, &bytes).map(Some).map_err(|source| StoreError::Record { name: name.to_owned(), source })
+        Ok(self.read_sealed(name).await?.map(|(record, _)| record))
     }
 
-    /// Writes a sealed record under a name that can be taken once. `is_ours` recognises our own record when the store
-    /// says that the name is taken: on S3 that answer also follows a success whose reply was lost.
+    /// Reads a sealed record, with the bytes that it is made of. What cannot be believed is read again, in case that it
+    /// was torn on the way.
+    pub(crate) async fn read_sealed<T: DeserializeOwned>(&self, name: &str) -> Result<Option<(T, Bytes)>, StoreError> {
+        let mut reads = 1;
+        loop {
+            let Some(bytes) = self.storage.get(name).await? else { return Ok(None) };
+            match unseal(name, &bytes) {
+                Ok(record) => return Ok(Some((record, bytes))),
+                Err(_) if reads < READS => reads += 1,
+                Err(source) => return Err(StoreError::Record { name: name.to_owned(), source }),
+            }
+        }
+    }
+
+    /// Writes a sealed record under a name that can be taken once. It must be unlike those of all other writers, by a
+    /// number of its own or by its name; then what is found under the name tells whether it is ours.
     ///
     /// # Errors
     /// The store cannot be reached, or the record that is there is damaged.
@@ -245,32 +333,50 @@ impl Store {
         &self,
         name: &str,
         record: &T,
-        is_ours: impl Fn(&T) -> bool,
     ) -> Result<Commit<T>, StoreError> {
-        const ATTEMPTS: usize = 3;
         let bytes = sealed(name, record)?;
-        for _ in 0..ATTEMPTS {
-            if self.storage.create(name, bytes.clone()).await? == Created::New {
-                return Ok(Commit::Ours);
-            }
-            match self.read_record::<T>(name).await? {
-                Some(theirs) if is_ours(&theirs) => return Ok(Commit::Ours),
-                Some(theirs) => return Ok(Commit::Theirs(theirs)),
-                None => {}
-            }
+        match self.storage.commit(name, bytes.clone()).await? {
+            Committed::Ours => Ok(Commit::Ours),
+            Committed::Theirs(found) => match unseal(name, &found) {
+                Ok(theirs) => Ok(Commit::Theirs(theirs)),
+                // torn on the way, perhaps: then it may yet be ours
+                Err(source) => match self.read_sealed(name).await? {
+                    Some((_, found)) if found == bytes => Ok(Commit::Ours),
+                    Some((theirs, _)) => Ok(Commit::Theirs(theirs)),
+                    None => Err(StoreError::Record { name: name.to_owned(), source }),
+                },
+            },
         }
-        Err(StoreError::Unreliable(name.to_owned()))
     }
 
     async fn put_blob(&self, digest: Digest, bytes: Bytes) -> Result<(), StoreError> {
         let name = blob_name(digest);
-        if self.storage.create(&name, bytes.clone()).await? == Created::Exists
-            && self.storage.get(&name).await?.is_none_or(|found| Digest::of(&found) != digest)
-        {
+        // what goes in parts cannot be created conditionally
+        let is_there = match self.storage.is_written_in_parts(bytes.len() as u64) {
+            true => self.verify_blob(digest).await.is_ok(),
+            false => self.storage.commit(&name, bytes.clone()).await? == Committed::Ours,
+        };
+        if !is_there {
             // the name says what the bytes must be, so a rotten blob may be overwritten
             self.storage.restore(&name, bytes).await?;
         }
         Ok(())
+    }
+
+    /// Stores a file of this machine without holding it in memory.
+    ///
+    /// # Errors
+    /// The file cannot be read or changes meanwhile, or the store cannot be reached.
+    pub async fn put_file(&self, kind: ArtifactType, path: &Path) -> Result<ArtifactRef, StoreError> {
+        let Summary { sha256, bytes } = self.storage.summary_of_file(path).await?;
+        if self.verify_blob(sha256).await.is_err() {
+            let name = blob_name(sha256);
+            if self.storage.restore_file(&name, path).await?.sha256 != sha256 {
+                self.storage.remove(&name).await?;
+                return Err(StoreError::Changed(path.to_owned()));
+            }
+        }
+        Ok(ArtifactRef { kind, sha256, bytes, files: BTreeMap::new() })
     }
 
     /// Reads a blob and checks it against its digest.
@@ -278,10 +384,23 @@ impl Store {
     /// # Errors
     /// The blob is missing or wrong, or the store cannot be reached.
     pub async fn get_blob(&self, digest: Digest) -> Result<Bytes, StoreError> {
-        match self.storage.get(&blob_name(digest)).await? {
-            Some(bytes) if Digest::of(&bytes) == digest => Ok(bytes),
-            _ => Err(StoreError::Blob(digest)),
+        for _ in 0..READS {
+            match self.storage.get(&blob_name(digest)).await? {
+                Some(bytes) if Digest::of(&bytes) == digest => return Ok(bytes),
+                // torn on the way, perhaps
+                Some(_) => {}
+                None => break,
+            }
         }
+        Err(StoreError::Blob(digest))
+    }
+}
+
+/// The digest of a tree's manifest. It is derived anew: a tampered record cannot point a digest at other files.
+fn manifest_digest(reference: &ArtifactRef) -> Result<Digest, StoreError> {
+    match Digest::of(&canonical_of(&reference.files)?) == reference.sha256 {
+        true => Ok(reference.sha256),
+        false => Err(StoreError::Blob(reference.sha256)),
     }
 }
 
@@ -323,7 +442,7 @@ fn sharded(folder: &str, digest: Digest, suffix: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::artifact::{ArtifactType, MadeBy, Scalar};
+    use crate::artifact::{MadeBy, Scalar};
 
     async fn store() -> Store {
         Store::over(Storage::in_memory()).await.unwrap()
@@ -387,6 +506,18 @@ mod tests {
         assert_eq!(store.commit_action(&first).await.unwrap(), Commit::Ours);
         assert_eq!(store.commit_action(&first).await.unwrap(), Commit::Ours);
         assert_eq!(store.commit_action(&second).await.unwrap(), Commit::Theirs(first));
+    }
+
+    #[tokio::test]
+    async fn a_file_is_stored_like_its_bytes() {
+        let (store, place) = (store().await, tempfile::tempdir().unwrap());
+        let path = place.path().join("bars.csv");
+        std::fs::write(&path, "open,close\n").unwrap();
+        let reference = store.put_file(ArtifactType::File, &path).await.unwrap();
+        let artifact = Artifact::file(ArtifactType::File, "open,close\n");
+        assert_eq!(store.put(&artifact).await.unwrap(), reference);
+        assert_eq!(store.get(&reference).await.unwrap(), artifact);
+        store.verify(&reference).await.unwrap();
     }
 
     #[tokio::test]

@@ -14,7 +14,7 @@ mod time;
 
 pub use cancel::{CancelToken, Cancelled};
 pub use canonical::{CanonicalError, canonical_json, canonical_of};
-pub use digest::{Digest, DigestError};
+pub use digest::{Digest, DigestError, Hasher};
 pub use located::{Located, Problem, Span, nearest};
 pub use seed::{RandomStream, Seed};
 pub use time::{Days, MICROS_PER_DAY, TimeError, Timestamp};

@@ -183,4 +183,8 @@ impl Diagnostic for Plain<'_> {
     fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
         Some(Box::new(self.0.code()))
     }
+
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.0.advice().map(|advice| Box::new(advice) as Box<dyn fmt::Display>)
+    }
 }

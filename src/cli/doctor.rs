@@ -6,6 +6,7 @@ mod store;
 
 use std::process::ExitCode;
 
+use clap::Args;
 use serde::Serialize;
 
 use super::Session;
@@ -66,8 +67,18 @@ impl Finding {
     }
 }
 
-pub(super) async fn doctor(session: &Session) -> Result<ExitCode, CliError> {
+#[derive(Debug, Args)]
+pub(super) struct DoctorArgs {
+    /// Read every stored object, and check it against its name or its seal.
+    #[arg(long)]
+    objects: bool,
+}
+
+pub(super) async fn doctor(session: &Session, args: &DoctorArgs) -> Result<ExitCode, CliError> {
     let mut findings = store::findings(session).await;
+    if args.objects {
+        findings.push(store::objects_finding(session).await?);
+    }
     findings.extend(machine::findings(session));
     findings.extend(files::findings());
     session.print(&findings, || text(&findings))?;

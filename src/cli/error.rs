@@ -63,6 +63,17 @@ impl CliError {
         }
     }
 
+    /// What to do about it, where that is known.
+    pub(super) fn advice(&self) -> Option<String> {
+        match self {
+            Self::Store(store)
+            | Self::Engine(EngineError::Store(store) | EngineError::Registry(RegistryError::Store(store)))
+            | Self::Registry(RegistryError::Store(store))
+            | Self::Gc(GcError::Store(store) | GcError::Registry(RegistryError::Store(store))) => store.advice(),
+            _ => None,
+        }
+    }
+
     /// A stable code for people who look an error up.
     pub(super) fn code(&self) -> &'static str {
         match self {

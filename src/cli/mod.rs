@@ -51,7 +51,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::artifact::{Store, StoreError};
 use crate::base::Timestamp;
-use crate::storage::{Faults, Storage};
+use crate::storage::{Access, Faults};
 use error::CliError;
 use pipeline_args::PipelineArgs;
 use project::{BadProject, StoreOrigin, StorePlace};
@@ -119,7 +119,7 @@ enum Command {
     /// Print the JSON Schema of pipeline or strategy files, for editors.
     Schema(schema::SchemaArgs),
     /// Look whether everything is there that a run needs: store, machine, files.
-    Doctor,
+    Doctor(doctor::DoctorArgs),
     /// Print what lets a shell complete commands.
     Completions(reference::CompletionsArgs),
     /// Print the manual page, or write the pages of all commands.
@@ -150,7 +150,7 @@ impl Command {
             Self::Pin(_) => "pin",
             Self::Kinds(_) => "kinds",
             Self::Schema(_) => "schema",
-            Self::Doctor => "doctor",
+            Self::Doctor(_) => "doctor",
             Self::Completions(_) => "completions",
             Self::Man(_) => "man",
         }
@@ -166,6 +166,8 @@ struct Session {
     store: String,
     /// Who says that the store is there.
     store_origin: StoreOrigin,
+    /// What the environment says about reaching it.
+    access: Access,
     /// A project file that could not be asked where the store is.
     bad_project: Option<BadProject>,
     json: bool,
@@ -178,13 +180,23 @@ struct Session {
 impl Session {
     /// Opens the store, made if it is missing.
     async fn open_store(&self) -> Result<Store, CliError> {
-        let storage = Storage::open(self.store_location()?).map_err(StoreError::from)?;
+        let storage = self.access.open(self.store_location()?).map_err(StoreError::from)?;
         Ok(Store::over(storage.with_faults(self.faults.clone())).await?)
     }
 
     /// Opens the store to look at it.
     async fn existing_store(&self) -> Result<Store, CliError> {
-        Ok(Store::open_existing(self.store_location()?).await?.with_faults(self.faults.clone()))
+        let location = self.store_location()?;
+        let storage = self.access.open_existing(location).map_err(StoreError::from)?;
+        Ok(Store::existing(storage, location).await?.with_faults(self.faults.clone()))
+    }
+
+    /// Opens the store to look at it, or an empty one where there is none.
+    async fn store_or_none(&self) -> Result<Store, CliError> {
+        match self.existing_store().await {
+            Err(CliError::Store(StoreError::Missing { .. })) => Ok(Store::over(self.access.nowhere()).await?),
+            other => other,
+        }
     }
 
     fn store_location(&self) -> Result<&str, CliError> {
@@ -227,6 +239,13 @@ fn clock() -> Arc<dyn Fn() -> Timestamp + Send + Sync> {
     Arc::new(now)
 }
 
+/// What the environment says about reaching stores.
+fn environment() -> Access {
+    Access::of(
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
+    )
+}
+
 /// Runs the program.
 pub fn main() -> ExitCode {
     let matches = Cli::command().get_matches();
@@ -240,6 +259,7 @@ pub fn main() -> ExitCode {
     let session = Session {
         store: location,
         store_origin: origin,
+        access: environment(),
         bad_project: refused,
         json: cli.json,
         command: cli.command.name(),
@@ -272,7 +292,7 @@ pub fn main() -> ExitCode {
             Command::Pin(command) => gc::pin(&session, &command).await,
             Command::Kinds(args) => kinds::kinds(&session, &args),
             Command::Schema(args) => schema::schema(&session, &args),
-            Command::Doctor => doctor::doctor(&session).await,
+            Command::Doctor(args) => doctor::doctor(&session, &args).await,
             Command::Completions(args) => reference::completions(&session, &args),
             Command::Man(args) => reference::man(&session, &args),
         }

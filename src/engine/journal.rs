@@ -166,7 +166,7 @@ impl Journal {
     /// Writes the log of an attempt.
     pub(super) async fn log(&self, node: &str, attempt: usize, text: Vec<u8>) -> Result<FileRef, StoreError> {
         let reference = FileRef { sha256: Digest::of(&text), bytes: text.len() as u64 };
-        self.store.storage().create(&log_name(&self.folder, node, attempt), text.into()).await?;
+        self.store.storage().commit(&log_name(&self.folder, node, attempt), text.into()).await?;
         Ok(reference)
     }
 
@@ -182,7 +182,7 @@ impl Journal {
         }
         if !self.events.is_empty() {
             let name = format!("{}/events/{chunk:06}.ndjson", self.folder);
-            self.store.storage().create(&name, Bytes::from(std::mem::take(&mut self.events))).await?;
+            self.store.storage().commit(&name, Bytes::from(std::mem::take(&mut self.events))).await?;
         }
         self.chunks += 1;
         Ok(())
@@ -199,7 +199,7 @@ impl Journal {
         T: Serialize + serde::de::DeserializeOwned,
     {
         let name = format!("{}/{name}", self.folder);
-        self.store.commit_record(&name, record, |_| true).await.map(drop)
+        self.store.commit_record(&name, record).await.map(drop)
     }
 }
 

@@ -55,7 +55,7 @@ pub(super) fn due(pipeline: &Pipeline, states: &BTreeMap<String, NodeState>, sta
 
 /// Writes down what is due.
 pub(super) async fn write_down(store: &Store, due: &DueNotification) -> Result<(), StoreError> {
-    store.commit_record(&due.name(), due, |theirs| theirs == due).await.map(drop)
+    store.commit_record(&due.name(), due).await.map(drop)
 }
 
 /// Everything that is due and was not sent, oldest first. What cannot be read is left out: there is nothing to send.

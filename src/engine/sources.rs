@@ -8,6 +8,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::EngineError;
 use crate::artifact::{Artifact, ArtifactRef, ArtifactType, Store, reference_to};
@@ -15,7 +16,7 @@ use crate::base::Digest;
 use crate::node::PinnedFile;
 use crate::pipeline::{LookUp, Otherwise, Pipeline, RegistryPart, Source};
 use crate::registry::{History, Registry};
-use crate::storage::Storage;
+use crate::storage::{Storage, StorageError};
 use crate::strategy::Strategy;
 
 /// Sources as they were when the run started.
@@ -48,6 +49,7 @@ impl PinnedSources {
 /// A file is missing, a required model was never promoted, or the store cannot be reached.
 pub async fn pin(pipeline: &Pipeline, store: &Store, environment: &LookUp) -> Result<PinnedSources, EngineError> {
     let mut pinned = PinnedSources::default();
+    let outside = store.storage();
     // one reading of a log for all sources: a promotion in between must not mix two versions
     let mut histories: BTreeMap<&str, History> = BTreeMap::new();
     for (name, source) in &pipeline.sources {
@@ -66,7 +68,9 @@ pub async fn pin(pipeline: &Pipeline, store: &Store, environment: &LookUp) -> Re
                         let problem = format!("`{model}` has no {alias} yet; deploy one, or add `optional: true`");
                         return Err(named(name, problem));
                     }
-                    (None, Otherwise::File(path)) => strategy(path).await.map_err(|problem| named(name, problem))?,
+                    (None, Otherwise::File(path)) => {
+                        strategy(path, outside).await.map_err(|problem| named(name, problem))?
+                    }
                     _ => {
                         pinned.references.insert(name.clone(), found);
                         continue;
@@ -75,10 +79,10 @@ pub async fn pin(pipeline: &Pipeline, store: &Store, environment: &LookUp) -> Re
             }
             Source::Bars(path) => Artifact::tree(
                 ArtifactType::Bars,
-                read_files(path, is_data_file).await.map_err(|problem| named(name, problem))?,
+                read_files(path, is_data_file, outside).await.map_err(|problem| named(name, problem))?.all(),
             ),
-            Source::Strategy(path) => strategy(path).await.map_err(|problem| named(name, problem))?,
-            Source::File(path) => any_file(path).await.map_err(|problem| named(name, problem))?,
+            Source::Strategy(path) => strategy(path, outside).await.map_err(|problem| named(name, problem))?,
+            Source::File(path) => any_file(path, outside).await.map_err(|problem| named(name, problem))?,
         };
         let (reference, _) = reference_to(&artifact).map_err(crate::artifact::StoreError::from)?;
         pinned.references.insert(name.clone(), Some(reference));
@@ -152,13 +156,10 @@ pub(super) fn find_program(name: &str, environment: &LookUp) -> Result<PinnedFil
     Ok(PinnedFile { path, sha256: Digest::of(&bytes), bytes: None })
 }
 
-async fn any_file(path: &str) -> Result<Artifact, String> {
-    let is_file = tokio::fs::metadata(path).await.is_ok_and(|about| about.is_file());
-    let mut files = read_files(path, |_| true).await?;
-    let single = if is_file { files.pop_first() } else { None };
-    Ok(match single {
-        Some((_, bytes)) => Artifact::file(ArtifactType::File, bytes),
-        None => Artifact::tree(ArtifactType::File, files),
+async fn any_file(path: &str, outside: &Storage) -> Result<Artifact, String> {
+    Ok(match read_files(path, |_| true, outside).await? {
+        Found::File(_, bytes) => Artifact::file(ArtifactType::File, bytes),
+        Found::Folder(files) => Artifact::tree(ArtifactType::File, files),
     })
 }
 
@@ -175,8 +176,8 @@ fn named(name: &str, problem: String) -> EngineError {
     EngineError::Source { name: name.to_owned(), problem }
 }
 
-async fn strategy(path: &str) -> Result<Artifact, String> {
-    let mut files = read_files(path, is_data_file).await?.into_values();
+async fn strategy(path: &str, outside: &Storage) -> Result<Artifact, String> {
+    let mut files = read_files(path, is_data_file, outside).await?.all().into_values();
     match (files.next(), files.next()) {
         (Some(bytes), None) => {
             let text = std::str::from_utf8(&bytes).map_err(|error| format!("`{path}`: {error}"))?;
@@ -187,20 +188,36 @@ async fn strategy(path: &str) -> Result<Artifact, String> {
     }
 }
 
+/// What is at a path.
+enum Found {
+    /// A file and its name.
+    File(String, Bytes),
+    /// The files of a folder, by name.
+    Folder(BTreeMap<String, Bytes>),
+}
+
+impl Found {
+    fn all(self) -> BTreeMap<String, Bytes> {
+        match self {
+            Self::File(name, bytes) => [(name, bytes)].into(),
+            Self::Folder(files) => files,
+        }
+    }
+}
+
 /// The files at a path: one file, or all Parquet and CSV files of a folder or an S3 prefix, by name.
-async fn read_files(path: &str, wanted: fn(&str) -> bool) -> Result<BTreeMap<String, Bytes>, String> {
+async fn read_files(path: &str, wanted: fn(&str) -> bool, outside: &Storage) -> Result<Found, String> {
     if path.contains("://") {
-        return read_remote(path, wanted).await;
+        return read_remote(path, wanted, outside).await;
     }
     let place = Path::new(path);
     let missing = |error: std::io::Error| unreadable(path, &error);
     let about = tokio::fs::metadata(place).await.map_err(missing)?;
-    let mut files = BTreeMap::new();
     if about.is_file() {
         let name = place.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        files.insert(name, tokio::fs::read(place).await.map_err(missing)?.into());
-        return Ok(files);
+        return Ok(Found::File(name, tokio::fs::read(place).await.map_err(missing)?.into()));
     }
+    let mut files = BTreeMap::new();
     let mut entries = tokio::fs::read_dir(place).await.map_err(missing)?;
     while let Some(entry) = entries.next_entry().await.map_err(missing)? {
         let name = entry.file_name().to_string_lossy().into_owned();
@@ -211,32 +228,49 @@ async fn read_files(path: &str, wanted: fn(&str) -> bool) -> Result<BTreeMap<Str
     not_empty(path, files)
 }
 
-async fn read_remote(path: &str, wanted: fn(&str) -> bool) -> Result<BTreeMap<String, Bytes>, String> {
-    let (folder, file) = match path.rsplit_once('/') {
-        Some((folder, file)) if is_data_file(file) || file.ends_with(".yaml") => (folder, Some(file)),
-        _ => (path.trim_end_matches('/'), None),
-    };
-    let storage = Storage::open(folder).map_err(|error| error.to_string())?;
-    let names = match file {
-        Some(file) => vec![file.to_owned()],
-        None => storage.list("").await.map_err(|error| error.to_string())?,
-    };
-    let mut files = BTreeMap::new();
-    // like a folder on disk, a prefix is read one level deep
-    for name in names.into_iter().filter(|name| file.is_some() || (wanted(name) && !name.contains('/'))) {
-        let bytes = storage.get(&name).await.map_err(|error| error.to_string())?;
-        files.insert(name.clone(), bytes.ok_or_else(|| format!("`{folder}/{name}` does not exist"))?);
+/// Reads files of a bucket, which is reached as the store is.
+async fn read_remote(path: &str, wanted: fn(&str) -> bool, outside: &Storage) -> Result<Found, String> {
+    const AT_ONCE: usize = 8;
+    let failed = |error: StorageError| words(&error);
+    let place = path.trim_end_matches('/');
+    let inside = place.split_once("://").and_then(|(_, rest)| rest.split_once('/'));
+    // what has the very name is a file; a name that others begin with is a folder
+    if inside.is_some()
+        && let Some((folder, file)) = place.rsplit_once('/')
+        && let Some(bytes) = outside.open_beside(folder).map_err(failed)?.get(file).await.map_err(failed)?
+    {
+        return Ok(Found::File(file.to_owned(), bytes));
     }
+    let storage = outside.open_beside(place).map_err(failed)?;
+    let names = storage.list("").await.map_err(failed)?;
+    // like a folder on disk, a prefix is read one level deep
+    let names: Vec<String> = names.into_iter().filter(|name| wanted(name) && !name.contains('/')).collect();
+    let read = names.into_iter().map(|name| {
+        let storage = storage.clone();
+        async move {
+            let bytes = storage.get(&name).await.map_err(failed)?;
+            let bytes = bytes.ok_or_else(|| format!("`{place}/{name}` was removed while it was read"))?;
+            Ok::<_, String>((name, bytes))
+        }
+    });
+    let files = stream::iter(read).buffered(AT_ONCE).try_collect().await?;
     not_empty(path, files)
+}
+
+/// An error with its cause and what to do about it.
+fn words(error: &StorageError) -> String {
+    let cause = std::error::Error::source(error).map_or_else(String::new, |cause| format!(" ({cause})"));
+    let advice = error.advice().map_or_else(String::new, |advice| format!("; {advice}"));
+    format!("{error}{cause}{advice}")
 }
 
 fn is_data_file(name: &str) -> bool {
     [".parquet", ".csv"].iter().any(|suffix| name.ends_with(suffix))
 }
 
-fn not_empty(path: &str, files: BTreeMap<String, Bytes>) -> Result<BTreeMap<String, Bytes>, String> {
+fn not_empty(path: &str, files: BTreeMap<String, Bytes>) -> Result<Found, String> {
     if files.is_empty() {
         return Err(format!("no `.parquet` or `.csv` file in `{path}`"));
     }
-    Ok(files)
+    Ok(Found::Folder(files))
 }

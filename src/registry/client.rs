@@ -74,12 +74,19 @@ impl RegistryClient {
     /// The log is broken, or the store cannot be reached.
     pub fn promote(&self, request: &PromotionRequest) -> Result<PromotionOutcome, RegistryError> {
         let stamp = Stamp { at: (self.now)(), by: self.by.clone(), txn: self.txn.clone() };
-        let ModelVersion { model, strategy, evaluation, .. } = &request.version;
-        self.runtime.block_on(async {
-            self.registry.make_durable(&[model, strategy, evaluation]).await?;
-            self.registry.append(&request.model, &stamp, |history| Ok(step(history, request))).await
-        })
+        self.runtime.block_on(promote(&self.registry, request, &stamp))
     }
+}
+
+/// Carries a promotion out, exactly once, whatever becomes of answers on the way.
+pub(super) async fn promote(
+    registry: &Registry,
+    request: &PromotionRequest,
+    stamp: &Stamp,
+) -> Result<PromotionOutcome, RegistryError> {
+    let ModelVersion { model, strategy, evaluation, .. } = &request.version;
+    registry.make_durable(&[model, strategy, evaluation]).await?;
+    registry.append(&request.model, stamp, |history| Ok(step(history, request))).await
 }
 
 fn step(history: &History, request: &PromotionRequest) -> Step<PromotionOutcome> {

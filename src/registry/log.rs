@@ -1,12 +1,15 @@
 //! Entries, their chain, and the champion that a replay gives.
 
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 
-use crate::artifact::{ArtifactRef, Commit, SealError, Store, StoreError, seal};
+use crate::artifact::{ArtifactRef, Commit, SealError, Store, StoreError};
 use crate::base::{Digest, Timestamp};
 
 /// Format of the entries written by this version.
 const FORMAT: u32 = 1;
+/// How many entries are read at once.
+const AT_ONCE: usize = 8;
 
 /// A model that was or is in production, with everything that decided it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -166,6 +169,19 @@ impl History {
             .find(|entry| matches!(&entry.action, EntryAction::Promote { deploy_id: found, .. } if *found == deploy_id))
     }
 
+    /// Takes the next entry, if it follows from the one before it.
+    fn push(&mut self, (entry, object): (Entry, Digest)) -> Result<(), &'static str> {
+        if entry.format != FORMAT {
+            return Err("its format is newer than this program");
+        }
+        if entry.slot != self.entries.len() as u64 || entry.previous != self.last_object {
+            return Err("it does not follow from the entry before it");
+        }
+        self.entries.push(entry);
+        self.last_object = Some(object);
+        Ok(())
+    }
+
     fn promotion_in(&self, alias: &str, slot: u64) -> Option<Champion> {
         let entry = self.entries.iter().find(|entry| entry.slot == slot && entry.alias == alias)?;
         match &entry.action {
@@ -250,28 +266,35 @@ impl Registry {
             slot,
             problem: problem.to_owned(),
         };
+        let names = self.store.storage().list(&log_folder(model)).await.map_err(StoreError::from)?;
+        let listed = (0_u64..).zip(&names).map(|(slot, name)| (slot, name, slot_number(model, name)));
+        let mut slots = 0;
+        for (slot, name, number) in listed {
+            slots = number.ok_or_else(|| broken(slot, &format!("`{name}` is no entry of a log")))? + 1;
+        }
         let mut history = History::default();
-        let folder = log_folder(model);
-        let names = self.store.storage().list(&folder).await.map_err(StoreError::from)?;
-        for (slot, name) in (0_u64..).zip(&names) {
-            if *name != slot_name(model, slot) {
-                return Err(broken(slot, "the slot is missing"));
-            }
-            let Some(bytes) = self.store.storage().get(name).await.map_err(StoreError::from)? else {
-                return Err(broken(slot, "the slot is missing"));
-            };
-            let entry: Entry =
-                crate::artifact::unseal(name, &bytes).map_err(|error| broken(slot, &error.to_string()))?;
-            if entry.format != FORMAT {
-                return Err(broken(slot, &format!("format {} is newer than this program", entry.format)));
-            }
-            if entry.slot != slot || entry.previous != history.last_object {
-                return Err(broken(slot, "it does not follow from the entry before it"));
-            }
-            history.entries.push(entry);
-            history.last_object = Some(Digest::of(&bytes));
+        let mut read = stream::iter(0..slots).map(|slot| self.entry(model, slot)).buffered(AT_ONCE);
+        while let Some(entry) = read.try_next().await? {
+            let slot = history.entries.len() as u64;
+            history.push(entry.ok_or_else(|| broken(slot, "the slot is missing"))?).map_err(|it| broken(slot, it))?;
+        }
+        // a list may be older than the log: where it ends, the log may go on
+        while let Some(entry) = self.entry(model, history.entries.len() as u64).await? {
+            let slot = history.entries.len() as u64;
+            history.push(entry).map_err(|problem| broken(slot, problem))?;
         }
         Ok(history)
+    }
+
+    /// The entry in a slot and the digest of its object; `None` where the slot is free.
+    async fn entry(&self, model: &str, slot: u64) -> Result<Option<(Entry, Digest)>, RegistryError> {
+        match self.store.read_sealed::<Entry>(&slot_name(model, slot)).await {
+            Ok(found) => Ok(found.map(|(entry, bytes)| (entry, Digest::of(&bytes)))),
+            Err(StoreError::Record { source, .. }) => {
+                Err(RegistryError::Broken { model: model.to_owned(), slot, problem: source.to_string() })
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Checks and flushes what an entry is about to refer to.
@@ -283,7 +306,7 @@ impl Registry {
     }
 
     /// Appends one entry if `decide` still wants to after seeing the newest log; somebody else's entry in our slot
-    /// makes it look again.
+    /// makes it look again. Nothing is appended to a store that lets several creates of one name win.
     pub(super) async fn append<T>(
         &self,
         model: &str,
@@ -297,6 +320,7 @@ impl Registry {
                 Step::Stop(result) => return Ok(result),
                 Step::Append { alias, action, done } => (alias, action, done),
             };
+            self.store.require_exclusive_creates(&format!("{model}/{}", stamp.txn)).await?;
             let slot = history.entries.len() as u64;
             let entry = Entry {
                 format: FORMAT,
@@ -309,8 +333,7 @@ impl Registry {
                 txn: stamp.txn.clone(),
             };
             let name = slot_name(model, slot);
-            let ours = |found: &Entry| seal(&name, found).ok() == seal(&name, &entry).ok();
-            if let Commit::Ours = self.store.commit_record(&name, &entry, ours).await? {
+            if let Commit::Ours = self.store.commit_record(&name, &entry).await? {
                 return Ok(done(slot));
             }
         }
@@ -421,6 +444,12 @@ pub const NAME_PATTERN: &str = "^[A-Za-z0-9][A-Za-z0-9._-]*$";
 
 fn log_folder(model: &str) -> String {
     format!("registry/{model}/log")
+}
+
+/// The slot of an entry's name.
+fn slot_number(model: &str, name: &str) -> Option<u64> {
+    let slot = name.strip_prefix(&format!("{}/", log_folder(model)))?.strip_suffix(".json")?.parse().ok()?;
+    (slot_name(model, slot) == name).then_some(slot)
 }
 
 fn slot_name(model: &str, slot: u64) -> String {

@@ -11,6 +11,8 @@
 mod client;
 pub mod gate;
 mod log;
+#[cfg(test)]
+mod schedules;
 
 pub use client::{PromotionOutcome, PromotionRequest, RegistryClient};
 pub use log::{

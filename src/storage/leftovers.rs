@@ -3,10 +3,12 @@
 
 use std::fs;
 use std::io::{ErrorKind, Result as IoResult};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path as FilePath;
 
 use super::fault::DELETE;
-use super::{Object, Storage, StorageError, file_stamp};
+use super::{Object, Storage, StorageError};
+use crate::base::Timestamp;
 
 impl Storage {
     /// Files that a write made before it was killed, sorted: named as their object, with `#` and a number behind. A write
@@ -57,7 +59,7 @@ impl Storage {
         self.on_disk("remove", below, work).await
     }
 
-    async fn on_disk<T: Send + 'static>(
+    pub(super) async fn on_disk<T: Send + 'static>(
         &self,
         operation: &'static str,
         name: &str,
@@ -75,6 +77,11 @@ impl Storage {
 
 fn is_leftover(name: &str) -> bool {
     name.rsplit_once('#').is_some_and(|(_, count)| !count.is_empty() && count.bytes().all(|c| c.is_ascii_digit()))
+}
+
+/// When a file was written, by the clock of its disk.
+pub(super) fn file_stamp(about: &fs::Metadata) -> Timestamp {
+    Timestamp::from_micros(about.mtime().saturating_mul(1_000_000).saturating_add(about.mtime_nsec() / 1000))
 }
 
 /// What others removed meanwhile is no error.

@@ -6,7 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{About, Finding};
-use crate::artifact::{Store, StoreError};
+use crate::artifact::{Store, StoreCheck, StoreError};
+use crate::cli::error::CliError;
 use crate::cli::{Session, new_id, now};
 use crate::storage::{Acquired, Created, Storage, StorageError};
 
@@ -24,7 +25,7 @@ pub(super) async fn findings(session: &Session) -> Vec<Finding> {
     let location = session.store.as_str();
     let place = format!("{location} ({})", session.store_origin.words());
     let mut findings = Vec::new();
-    let storage = match tokio::time::timeout(PATIENCE, Store::open_existing(location)).await {
+    let storage = match tokio::time::timeout(PATIENCE, existing(session)).await {
         Ok(Ok(store)) => {
             findings.push(ok("store", place));
             findings.push(ok("format", "the one that this version writes"));
@@ -34,7 +35,7 @@ pub(super) async fn findings(session: &Session) -> Vec<Finding> {
             let advice = "the first `walkforward run` makes it; or name another one with --store";
             findings.push(Finding::warning(About::Store, "store", format!("none yet at {place}"), advice));
             // a bucket is there before it holds a store, and whether it will do is worth knowing before the first run
-            match Storage::open_existing(location) {
+            match session.access.open_existing(location) {
                 Ok(Some(storage)) if location.contains("://") => storage,
                 _ => return findings,
             }
@@ -47,10 +48,10 @@ pub(super) async fn findings(session: &Session) -> Vec<Finding> {
             return findings;
         }
         Ok(Err(error)) => {
-            let advice = match location.contains("://") {
-                true => "check the address, the network, and the AWS_ variables below",
-                false => "check the path and who may read and write it",
-            };
+            let advice = error.advice().unwrap_or_else(|| match location.contains("://") {
+                true => "check the address, the network, and the variables below".to_owned(),
+                false => "check the path and who may read and write it".to_owned(),
+            });
             findings.push(Finding::problem(About::Store, "store", format!("{place}: {}", words(&error)), advice));
             return findings;
         }
@@ -60,8 +61,40 @@ pub(super) async fn findings(session: &Session) -> Vec<Finding> {
             return findings;
         }
     };
+    if let Some(words) = storage.reached_by() {
+        findings.push(ok("access", words));
+    }
     findings.extend(probes(&storage).await);
     findings
+}
+
+async fn existing(session: &Session) -> Result<Store, StoreError> {
+    Store::existing(session.access.open_existing(&session.store)?, &session.store).await
+}
+
+/// What a check of every object found.
+pub(super) async fn objects_finding(session: &Session) -> Result<Finding, CliError> {
+    const CHECK: &str = "objects";
+    const MIB: f64 = 1_048_576.0;
+    const NAMED: usize = 10;
+    let store = session.existing_store().await?;
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let before = std::time::Instant::now();
+    // of a bucket most of the time is spent waiting
+    let StoreCheck { objects, bytes, damaged } = store.check(threads * 8).await?;
+    let seconds = before.elapsed().as_secs_f64();
+    let mib = bytes as f64 / MIB;
+    let found = format!("{objects} objects, {mib:.0} MiB, in {seconds:.1} s ({:.0} MiB/s)", mib / seconds);
+    if damaged.is_empty() {
+        return Ok(ok(CHECK, format!("{found}: all are what they are said to be")));
+    }
+    let more = damaged.len().saturating_sub(NAMED);
+    let more = if more > 0 { format!("\nand {more} more") } else { String::new() };
+    let names: Vec<&str> = damaged.iter().take(NAMED).map(String::as_str).collect();
+    let advice = "results among them are made again when a run needs them; for the rest, `walkforward audit` says what \
+                  rests on them";
+    let found = format!("{found}; damaged: {}\n{}{more}", damaged.len(), names.join("\n"));
+    Ok(Finding::problem(About::Store, CHECK, found, advice))
 }
 
 /// What has to be tried out. Each probe has names of its own and removes what it wrote.
@@ -69,14 +102,14 @@ async fn probes(storage: &Storage) -> Vec<Finding> {
     let id = new_id();
     let mut findings = Vec::new();
     let mut add = |check: &'static str, result: Result<Result<Finding, StorageError>, tokio::time::error::Elapsed>| {
-        let failed = |found: String| {
-            let advice = "check who may read, write, list and delete there, and whether there is room";
-            Finding::problem(About::Store, check, found, advice)
+        let failed = |found: String, advice: Option<String>| {
+            let usual = || "check who may read, write, list and delete there, and whether there is room".to_owned();
+            Finding::problem(About::Store, check, found, advice.unwrap_or_else(usual))
         };
         findings.push(match result {
             Ok(Ok(finding)) => finding,
-            Ok(Err(error)) => failed(words(&error)),
-            Err(_) => failed(format!("no answer in {} seconds", PATIENCE.as_secs())),
+            Ok(Err(error)) => failed(words(&error), error.advice()),
+            Err(_) => failed(format!("no answer in {} seconds", PATIENCE.as_secs()), None),
         });
     };
     add("read, write, list", tokio::time::timeout(PATIENCE, objects(storage, &id)).await);
@@ -88,12 +121,16 @@ async fn probes(storage: &Storage) -> Vec<Finding> {
 
 async fn objects(storage: &Storage, id: &str) -> Result<Finding, StorageError> {
     const CHECK: &str = "read, write, list";
-    let name = format!("doctor-{id}");
+    // a bucket is not listed whole: it may hold millions of objects
+    let (name, below) = match storage.location().contains("://") {
+        true => (format!("doctor/{id}"), "doctor"),
+        false => (format!("doctor-{id}"), ""),
+    };
     let bytes = Bytes::from_static(b"written by walkforward doctor\n");
     let created = storage.create(&name, bytes.clone()).await?;
     let found = async {
         let read = storage.get(&name).await?;
-        let listed = storage.list("").await?;
+        let listed = storage.list(below).await?;
         Ok::<_, StorageError>((read, listed))
     };
     let found = found.await;
@@ -113,12 +150,12 @@ async fn objects(storage: &Storage, id: &str) -> Result<Finding, StorageError> {
 async fn creates(storage: &Storage, id: &str) -> Result<Finding, StorageError> {
     const CHECK: &str = "create if absent";
     let report = storage.probe_create_if_absent(id).await?;
-    let found = format!("of {} who created one name at once, {} won", report.racers, report.winners);
+    let found = report.to_string();
     if report.is_reliable() {
         return Ok(ok(CHECK, found));
     }
-    let advice = "do not deploy from this store: a promotion could be lost. Use a service that honours `If-None-Match: *`, \
-                  or a local disk";
+    let advice = "nothing is deployed to this store: a promotion could be lost. Use a service that honours \
+                  `If-None-Match: *`, or a local disk";
     Ok(Finding::problem(About::Store, CHECK, found, advice))
 }
 

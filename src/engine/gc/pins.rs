@@ -53,7 +53,7 @@ pub struct PinRecord {
 pub async fn add_pin(store: &Store, target: PinTarget, reason: &str, at: Timestamp) -> Result<PinRecord, StoreError> {
     let name = target.name();
     let pin = PinRecord { format: FORMAT, target, reason: reason.to_owned(), at };
-    let committed = store.commit_record(&name, &pin, |found| *found == pin).await?;
+    let committed = store.commit_record(&name, &pin).await?;
     // a pin that a power loss tears would stop every collection
     store.storage().flush(&[name]).await?;
     Ok(match committed {

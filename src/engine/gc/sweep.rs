@@ -78,7 +78,7 @@ impl SweepRecord {
         let storage = store.storage();
         let name = format!("gc/{:020}.json", self.next);
         let record = Stored { format: FORMAT, at, candidates: candidates.to_vec() };
-        if let Commit::Theirs(_) = store.commit_record(&name, &record, |found| *found == record).await? {
+        if let Commit::Theirs(_) = store.commit_record(&name, &record).await? {
             return Err(StorageError::Contended { name, location: storage.location().to_owned() }.into());
         }
         let old = storage.list("gc").await?.into_iter().filter(|name| number(name).is_some_and(|old| old < self.next));

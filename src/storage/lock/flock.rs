@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Holder;
 use crate::storage::fault::{Faults, UNLOCK};
-use crate::storage::file_stamp;
+use crate::storage::leftovers::file_stamp;
 
 const SUFFIX: &str = ".lock";
 

@@ -16,8 +16,6 @@ mod memory;
 #[cfg(test)]
 mod schedules;
 #[cfg(test)]
-mod simulated;
-#[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
@@ -215,7 +213,7 @@ impl Storage {
 }
 
 /// A lock's name as part of a path: itself where it is plain and short, else a readable part and a digest of the whole.
-pub(super) fn safe_name(name: &str) -> String {
+fn safe_name(name: &str) -> String {
     const LONGEST: usize = 100;
     const READABLE: usize = 40;
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');

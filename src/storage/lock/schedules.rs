@@ -12,8 +12,8 @@ use proptest::prelude::*;
 
 use super::LeaseTerms;
 use super::lease::{Claim, LeaseLog, Tenure};
-use super::simulated::{Fault, World};
 use crate::storage::Storage;
+use crate::storage::simulated::{Fault, Stage, Step, World, finish};
 
 const TERMS: LeaseTerms = LeaseTerms { ttl: Duration::from_secs(10), margin: Duration::from_secs(2) };
 
@@ -33,15 +33,6 @@ impl Beliefs {
 }
 
 type Shared = Rc<RefCell<Beliefs>>;
-
-/// One step of a schedule: time passes, perhaps an old write arrives, then a contender's request goes through.
-#[derive(Clone, Copy, Debug)]
-struct Step {
-    who: usize,
-    passes: Duration,
-    fault: Fault,
-    arrives: bool,
-}
 
 fn log_of(world: &Arc<World>, who: usize) -> LeaseLog {
     LeaseLog::new(Storage::leasing(Arc::new(world.seat(who)), TERMS), "group", TERMS)
@@ -80,24 +71,6 @@ async fn contend(world: Arc<World>, who: usize, habits: Vec<u8>, beliefs: Shared
         if !dies {
             let _ = log.release(&tenure).await;
         }
-    }
-}
-
-/// Runs futures that nothing wakes: each is polled when it has a turn.
-struct Stage<'a> {
-    world: Arc<World>,
-    players: Vec<Pin<Box<dyn Future<Output = ()> + 'a>>>,
-}
-
-impl Stage<'_> {
-    fn step(&mut self, step: Step) {
-        self.world.advance(step.passes);
-        if step.arrives {
-            let arrival = std::pin::pin!(self.world.arrive());
-            assert!(arrival.poll(&mut Context::from_waker(Waker::noop())).is_ready());
-        }
-        self.world.let_through(step.who, step.fault);
-        let _ = self.players[step.who].as_mut().poll(&mut Context::from_waker(Waker::noop()));
     }
 }
 
@@ -145,7 +118,7 @@ proptest! {
         let players = players.map(|(who, habits)| -> Pin<Box<dyn Future<Output = ()>>> {
             Box::pin(contend(Arc::clone(&world), who, habits.clone(), Rc::clone(&beliefs)))
         });
-        let mut stage = Stage { players: players.collect(), world: Arc::clone(&world) };
+        let mut stage = Stage::new(&world, players.collect());
         for step in schedule {
             stage.step(step);
             prop_assert!(beliefs.borrow().holders(world.now()) <= 1, "{:?} at {:?}", beliefs.borrow(), world.now());
@@ -160,18 +133,6 @@ proptest! {
         prop_assert!(fences.len() > before + 2, "nobody could take the lock any more");
         prop_assert!(fences.is_sorted_by(|a, b| a < b), "{fences:?}");
     }
-}
-
-/// Drives one future to its end, each of its requests with the fault of its place, then without.
-fn finish<T>(world: &World, who: usize, faults: &[Fault], future: impl Future<Output = T>) -> T {
-    let mut future = std::pin::pin!(future);
-    for fault in faults.iter().copied().chain(std::iter::repeat(Fault::None)) {
-        world.let_through(who, fault);
-        if let std::task::Poll::Ready(answer) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            return answer;
-        }
-    }
-    unreachable!("faults never end");
 }
 
 fn take(world: &Arc<World>, who: usize, faults: &[Fault]) -> Claim {

@@ -251,7 +251,7 @@ fn a_lease_that_was_taken_over_is_lost_at_the_next_renewal() {
 
 #[test]
 fn who_cannot_reach_the_store_counts_the_lease_as_lost_before_others_may_take_it() {
-    let world = Arc::new(simulated::World::default());
+    let world = Arc::new(crate::storage::simulated::World::default());
     let storage = Storage::leasing(Arc::new(world.seat(0)), SHORT);
     let runtime = runtime();
     let lock = runtime.block_on(async {
@@ -259,7 +259,7 @@ fn who_cannot_reach_the_store_counts_the_lease_as_lost_before_others_may_take_it
         let over = Arc::clone(&done);
         let turns = tokio::spawn(async move {
             while !over.load(Ordering::SeqCst) {
-                world.let_through(0, simulated::Fault::None);
+                world.let_through(0, crate::storage::simulated::Fault::None);
                 tokio::task::yield_now().await;
             }
         });

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
-use std::task::Poll;
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -14,7 +14,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _};
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{
-    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
+    CopyOptions, Error, GetOptions, GetResult, GetResultPayload, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
     ObjectStoreExt as _, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 
@@ -31,6 +31,10 @@ pub enum Fault {
     Conflict,
     /// A write is carried out later; the answer is an error now.
     Late,
+    /// A read gives half of the bytes, and nothing says so.
+    Torn,
+    /// A list gives what was there when half as many objects had been written.
+    Stale,
 }
 
 /// What all seats share.
@@ -38,12 +42,16 @@ pub enum Fault {
 pub struct World {
     objects: InMemory,
     state: Mutex<State>,
+    /// Whether a create overwrites what is there.
+    careless: bool,
 }
 
 #[derive(Debug, Default)]
 struct State {
     now: Duration,
     stamps: BTreeMap<Path, Duration>,
+    /// Names in the order in which they were first written.
+    order: Vec<Path>,
     turns: BTreeMap<usize, Fault>,
     late: Vec<(Path, Bytes)>,
 }
@@ -66,6 +74,11 @@ impl World {
         Seat { world: Arc::clone(self), who }
     }
 
+    /// A world whose store ignores that it was asked to create.
+    pub fn careless() -> Self {
+        Self { careless: true, ..Self::default() }
+    }
+
     pub fn now(&self) -> Duration {
         self.state.lock().unwrap().now
     }
@@ -81,9 +94,13 @@ impl World {
 
     /// Waits for a turn of one's own.
     pub async fn turn(&self, who: usize) -> Fault {
-        std::future::poll_fn(|_| match self.state.lock().unwrap().turns.remove(&who) {
+        std::future::poll_fn(|context| match self.state.lock().unwrap().turns.remove(&who) {
             Some(fault) => Poll::Ready(fault),
-            None => Poll::Pending,
+            None => {
+                // whoever runs several requests at once asks only those again that were woken
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
         })
         .await
     }
@@ -99,13 +116,24 @@ impl World {
         self.state.lock().unwrap().late.extend(late);
     }
 
-    async fn put(&self, path: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
+    async fn put(&self, path: &Path, payload: PutPayload, mut options: PutOptions) -> Result<PutResult> {
+        if self.careless {
+            options.mode = PutMode::Overwrite;
+        }
         let put = self.objects.put_opts(path, payload, options).await?;
         let mut state = self.state.lock().unwrap();
         // S3 stamps whole seconds
         let stamp = Duration::from_secs(state.now.as_secs());
-        state.stamps.insert(path.clone(), stamp);
+        if state.stamps.insert(path.clone(), stamp).is_none() {
+            state.order.push(path.clone());
+        }
         Ok(put)
+    }
+
+    /// Names that a stale list does not know.
+    fn unlisted(&self) -> Vec<Path> {
+        let order = &self.state.lock().unwrap().order;
+        order[order.len() / 2..].to_vec()
     }
 
     fn stamped(&self, mut object: ObjectMeta) -> ObjectMeta {
@@ -147,7 +175,9 @@ impl ObjectStore for Seat {
                     let _ = self.world.put(location, payload, opts).await;
                     Err(unreachable())
                 }
-                Fault::None | Fault::Conflict | Fault::Late => self.world.put(location, payload, opts).await,
+                Fault::None | Fault::Conflict | Fault::Late | Fault::Torn | Fault::Stale => {
+                    self.world.put(location, payload, opts).await
+                }
             }
         })
     }
@@ -170,11 +200,24 @@ impl ObjectStore for Seat {
         'b: 'c,
     {
         Box::pin(async move {
-            if self.world.turn(self.who).await != Fault::None {
+            let fault = self.world.turn(self.who).await;
+            if !matches!(fault, Fault::None | Fault::Torn | Fault::Stale) {
                 return Err(unreachable());
             }
             let mut found = self.world.objects.get_opts(location, options).await?;
             found.meta = self.world.stamped(found.meta);
+            if fault == Fault::Torn {
+                let (meta, attributes) = (found.meta.clone(), found.attributes.clone());
+                let whole = found.bytes().await?;
+                let half = whole.slice(..whole.len() / 2);
+                return Ok(GetResult {
+                    range: 0..half.len() as u64,
+                    meta: ObjectMeta { size: half.len() as u64, ..meta },
+                    payload: GetResultPayload::Stream(futures_util::stream::once(async { Ok(half) }).boxed()),
+                    attributes,
+                    extensions: Default::default(),
+                });
+            }
             Ok(found)
         })
     }
@@ -197,12 +240,15 @@ impl ObjectStore for Seat {
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
         let (seat, prefix) = (self.clone(), prefix.cloned());
         let listed = async move {
-            match seat.world.turn(seat.who).await {
-                Fault::None => {}
+            let unlisted = match seat.world.turn(seat.who).await {
+                Fault::None | Fault::Torn => Vec::new(),
+                Fault::Stale => seat.world.unlisted(),
                 _ => return futures_util::stream::once(async { Err(unreachable()) }).boxed(),
-            }
+            };
             let world = Arc::clone(&seat.world);
-            seat.world.objects.list(prefix.as_ref()).map_ok(move |object| world.stamped(object)).boxed()
+            let listed = seat.world.objects.list(prefix.as_ref());
+            let listed = listed.try_filter(move |object| std::future::ready(!unlisted.contains(&object.location)));
+            listed.map_ok(move |object| world.stamped(object)).boxed()
         };
         futures_util::stream::once(listed).flatten().boxed()
     }
@@ -223,4 +269,54 @@ impl ObjectStore for Seat {
     {
         self.world.objects.copy_opts(from, to, options)
     }
+}
+
+/// One step of a schedule: time passes, perhaps an old write arrives, then a contender's request goes through.
+#[derive(Clone, Copy, Debug)]
+pub struct Step {
+    /// Whose request.
+    pub who: usize,
+    /// How much time passes before.
+    pub passes: Duration,
+    /// What becomes of the request.
+    pub fault: Fault,
+    /// Whether an old write arrives before.
+    pub arrives: bool,
+}
+
+/// Runs futures that nothing wakes: each is polled when it has a turn.
+pub struct Stage<'a> {
+    world: Arc<World>,
+    players: Vec<Player<'a>>,
+}
+
+/// What a contender does.
+pub type Player<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
+
+impl<'a> Stage<'a> {
+    pub fn new(world: &Arc<World>, players: Vec<Player<'a>>) -> Self {
+        Self { world: Arc::clone(world), players }
+    }
+
+    pub fn step(&mut self, step: Step) {
+        self.world.advance(step.passes);
+        if step.arrives {
+            let arrival = std::pin::pin!(self.world.arrive());
+            assert!(arrival.poll(&mut Context::from_waker(Waker::noop())).is_ready());
+        }
+        self.world.let_through(step.who, step.fault);
+        let _ = self.players[step.who].as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    }
+}
+
+/// Drives one future to its end, each of its requests with the fault of its place, then without.
+pub fn finish<T>(world: &World, who: usize, faults: &[Fault], future: impl Future<Output = T>) -> T {
+    let mut future = std::pin::pin!(future);
+    for fault in faults.iter().copied().chain(std::iter::repeat(Fault::None)) {
+        world.let_through(who, fault);
+        if let std::task::Poll::Ready(answer) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            return answer;
+        }
+    }
+    unreachable!("faults never end");
 }
