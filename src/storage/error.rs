@@ -31,9 +31,9 @@ pub enum StorageError {
         location: String,
         /// What is wrong.
         trouble: Trouble,
-        /// What the disk or the service said.
+        /// What the disk or the service said, in its own words.
         #[source]
-        source: Said,
+        source: Box<dyn Error + Send + Sync>,
     },
     /// An operation failed.
     #[error("cannot {operation} `{name}` in the store `{location}`")]
@@ -65,11 +65,6 @@ pub enum StorageError {
         location: String,
     },
 }
-
-/// What the disk or the service said, in its own words.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct Said(String);
 
 /// A reason that is known, with what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -210,7 +205,7 @@ impl StorageError {
     ) -> Self {
         let (name, location) = (name.to_owned(), location.to_owned());
         match Trouble::of(&source, looked_at) {
-            Some(trouble) => Self::Refused { operation, name, location, trouble, source: Said(said(&source)) },
+            Some(trouble) => Self::Refused { operation, name, location, trouble, source: said(&source) },
             None => Self::Operation { operation, name, location, source },
         }
     }
@@ -248,17 +243,21 @@ fn words_of(error: &object_store::Error) -> String {
     causes(error).map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
-/// What the service said: code and message of its answer, else the innermost cause.
-fn said(error: &object_store::Error) -> String {
+/// What was said: code and message of a service's answer, an error of the disk as it was, else the innermost cause.
+fn said(error: &object_store::Error) -> Box<dyn Error + Send + Sync> {
+    if let Some(disk) = causes(error).find_map(|cause| cause.downcast_ref::<std::io::Error>()) {
+        let copy = disk.raw_os_error().map(std::io::Error::from_raw_os_error);
+        return copy.unwrap_or_else(|| std::io::Error::new(disk.kind(), disk.to_string())).into();
+    }
     let words = words_of(error);
     let tag = |name: &str| {
         let (_, rest) = words.split_once(&format!("<{name}>"))?;
         rest.split_once(&format!("</{name}>")).map(|(text, _)| text.trim().to_owned())
     };
     match (tag("Code"), tag("Message")) {
-        (Some(code), Some(message)) => format!("{code}: {message}"),
-        (Some(code), None) => code,
-        _ => causes(error).last().map_or_else(String::new, ToString::to_string),
+        (Some(code), Some(message)) => format!("{code}: {message}").into(),
+        (Some(code), None) => code.into(),
+        _ => causes(error).last().map_or_else(String::new, ToString::to_string).into(),
     }
 }
 
@@ -288,7 +287,7 @@ mod tests {
             let body = format!("403: <Error><Code>{code}</Code><Message>No.</Message></Error>");
             let error = of(answered(&body));
             let StorageError::Refused { trouble, source, .. } = &error else { panic!("{error:?}") };
-            assert_eq!((trouble, source.0.as_str()), (&expected, format!("{code}: No.").as_str()));
+            assert_eq!((trouble, source.to_string()), (&expected, format!("{code}: No.")));
             assert!(error.advice().is_some());
             assert!(error.to_string().starts_with("cannot create `FORMAT` in the store `s3://bucket/x`: "), "{error}");
         }
