@@ -32,10 +32,11 @@ lint:            ## formatting and clippy, warnings refused
 	cargo fmt --check
 	cargo clippy --release --locked --all-targets -- -D warnings
 
-bench: build     ## CPU seconds of the weekly pipeline, the orchestrator on 50 to 10,000 nodes, and the store beside sha256sum
+bench: build     ## CPU seconds of the weekly pipeline, the orchestrator on 50 to 10,000 nodes, the store beside sha256sum, features
 	@benches/weekly.sh $(WALKFORWARD)
 	@benches/orchestrator.sh $(WALKFORWARD)
 	@benches/store.sh $(WALKFORWARD)
+	@cargo bench --bench features
 
 clean:           ## forget all artifacts, runs and models of the local store
 	rm -rf artifacts/store artifacts/reports

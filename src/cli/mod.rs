@@ -5,7 +5,7 @@
 //! | 0 | all went well |
 //! | 1 | a node failed |
 //! | 2 | wrong usage, or a pipeline with problems |
-//! | 3 | a negative verdict: `--fail-on`, `plan --exit-code`, `status --exit-code`, a mismatch in `audit` |
+//! | 3 | a negative verdict: `--fail-on`, `plan --exit-code`, `status --exit-code`, a mismatch in `audit`, a feature that looks ahead |
 //! | 4 | the store, the registry or a source cannot be used |
 //! | 75 | another run holds the group, or a sweep is under way |
 //! | 130, 143 | stopped by SIGINT, SIGTERM |
@@ -20,6 +20,7 @@ mod doctor;
 mod documents;
 mod error;
 mod fault;
+mod features;
 mod gc;
 mod graph;
 mod init;
@@ -116,6 +117,9 @@ enum Command {
     Pin(gc::PinCommand),
     /// List the node kinds, or show one with its inputs, outputs, values and settings.
     Kinds(kinds::KindsArgs),
+    /// Look at feature sets, at the functions of expressions, and at what an expression means; check that none looks ahead.
+    #[command(subcommand)]
+    Features(features::FeaturesCommand),
     /// Print the JSON Schema of pipeline or strategy files, for editors.
     Schema(schema::SchemaArgs),
     /// Look whether everything is there that a run needs: store, machine, files.
@@ -149,6 +153,7 @@ impl Command {
             Self::Gc(_) => "gc",
             Self::Pin(_) => "pin",
             Self::Kinds(_) => "kinds",
+            Self::Features(_) => "features",
             Self::Schema(_) => "schema",
             Self::Doctor(_) => "doctor",
             Self::Completions(_) => "completions",
@@ -291,6 +296,7 @@ pub fn main() -> ExitCode {
             Command::Gc(args) => gc::gc(&session, &args).await,
             Command::Pin(command) => gc::pin(&session, &command).await,
             Command::Kinds(args) => kinds::kinds(&session, &args),
+            Command::Features(command) => features::features(&session, &command),
             Command::Schema(args) => schema::schema(&session, &args),
             Command::Doctor(args) => doctor::doctor(&session, &args).await,
             Command::Completions(args) => reference::completions(&session, &args),

@@ -40,7 +40,7 @@ pub(super) fn minute(start: i64) -> f64 {
 }
 
 /// Monday = 0.
-pub(super) fn weekday(start: i64) -> f64 {
+pub(crate) fn weekday(start: i64) -> f64 {
     // 1970-01-01 was a Thursday
     (start.div_euclid(MICROS_PER_DAY) + 3).rem_euclid(7) as f64
 }
@@ -53,7 +53,7 @@ pub(super) fn day_of_year(start: i64) -> f64 {
     date(start).day_of_year as f64
 }
 
-pub(super) fn month(start: i64) -> f64 {
+pub(crate) fn month(start: i64) -> f64 {
     date(start).month as f64
 }
 

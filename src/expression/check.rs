@@ -261,21 +261,15 @@ impl Checker<'_> {
 
     fn unknown_function(&mut self, name: &str, span: Span, over_date: bool) {
         let place = Span { start: span.start, len: name.len() };
-        let (kind, other) =
-            if over_date { ("unknown function over a date", false) } else { ("unknown function", true) };
-        let problem = Problem::new("expression::unknown_function", place, format!("{kind} `{name}`"));
-        let elsewhere = if other { CrossSection::named(name).is_some() } else { Function::named(name).is_some() };
-        let all = |over: bool| -> Vec<&'static str> {
-            if over {
-                CROSS_SECTIONS.iter().map(|function| function.name).collect()
-            } else {
-                let names = |function: &'static Function| {
-                    std::iter::once(function.name).chain(function.aliases.iter().copied())
-                };
-                FUNCTIONS.iter().flat_map(names).collect()
-            }
+        let (kind, elsewhere, known): (_, _, Vec<&str>) = if over_date {
+            let known = CROSS_SECTIONS.iter().map(|function| function.name);
+            ("unknown function over a date", Function::named(name).is_some(), known.collect())
+        } else {
+            let names =
+                |function: &'static Function| [function.name].into_iter().chain(function.aliases.iter().copied());
+            ("unknown function", CrossSection::named(name).is_some(), FUNCTIONS.iter().flat_map(names).collect())
         };
-        let known = all(over_date);
+        let problem = Problem::new("expression::unknown_function", place, format!("{kind} `{name}`"));
         self.problems.push(match nearest(name, known.iter().copied()) {
             _ if elsewhere && over_date => problem.hint(format!(
                 "`{name}` looks at one symbol: leave out `over date`; over a date there are {}",

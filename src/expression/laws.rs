@@ -209,7 +209,7 @@ fn the_proof_and_the_experiment_agree_that_nothing_looks_ahead() {
 fn the_first_known_row_is_the_computed_look_back() {
     let mut bars = market(1, 400);
     bars.series[0].volume.iter_mut().for_each(|volume| *volume = if volume.is_nan() { 500.0 } else { *volume + 1.0 });
-    // null may come later: a test that has never been true, a drawdown that is there from its first bar
+    // a test that has not been true yet, a null that is answered, a spread of one symbol
     const OTHERWISE: &[&str] = &["bars_since", "coalesce", "is_null", "zscore over date", "std over date"];
     let bound = bound(&every_call());
     let found = bound.evaluate(&bars, None).unwrap();

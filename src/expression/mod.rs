@@ -60,7 +60,7 @@
 
 mod bind;
 mod cache;
-mod calendar;
+pub(crate) mod calendar;
 mod check;
 mod evaluate;
 mod function;

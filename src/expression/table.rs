@@ -65,6 +65,8 @@ macro_rules! functions {
     (@gives bool) => { Gives::Boolean };
     (@gives number) => { Gives::Number };
     (@gives same) => { Gives::Same };
+    (@reads) => { &[] };
+    (@reads $reads:expr) => { $reads };
     (@recursive) => { false };
     (@recursive recursive) => { true };
     ($( $group:ident $name:literal $(| $alias:literal)* [$($argument:expr),*] $(reads $reads:expr ;)? -> $gives:ident $($recursive:ident)?,
@@ -77,7 +79,7 @@ macro_rules! functions {
             formula: $formula,
             doc: $doc,
             arguments: &[$($argument),*],
-            reads: { #[allow(unused_mut, unused_assignments)] { let mut reads: &[&str] = &[]; $( reads = $reads; )? reads } },
+            reads: functions!(@reads $($reads)?),
             gives: functions!(@gives $gives),
             recursive: functions!(@recursive $($recursive)?),
             warm_up: $warm_up,

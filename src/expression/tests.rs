@@ -228,7 +228,6 @@ fn equal_parts_are_one_node_whatever_they_are_called() {
     )
     .unwrap();
     let bound = program.bind(&ParameterValues::new()).unwrap();
-    // close, 10, 2, 20, the mean, its quotient, 1, the distance, the comparison
     assert_eq!(bound.formula("b").unwrap(), "close / sma(close, 20) - 1 > close / sma(close, 20) - 1");
     assert_eq!(program.outputs(), ["a", "b"]);
     assert_eq!(bound.outputs().collect::<Vec<_>>(), [("a", Type::Number), ("b", Type::Boolean)]);

@@ -1,9 +1,10 @@
-//! Every feature: one row each, with the formula that the reference page prints.
+//! Features that are computed by kernels: one row each, with the formula that the reference page prints.
 
-use super::calendar::{month, weekday};
 use super::inputs::Inputs;
-use super::set::FeatureSpec;
+use super::set::{FeatureSpec, Source};
+use crate::expression::calendar;
 use crate::indicator::{self, each_bar, ratio};
+use std::borrow::Cow;
 use std::f64::consts::TAU;
 
 /// `x / y - 1`, bar by bar.
@@ -62,13 +63,13 @@ fn close_position(i: &Inputs<'_>) -> Vec<f64> {
 
 macro_rules! features {
     ($( $name:literal, $look_back:literal, $formula:literal, $doc:literal, |$inputs:ident| $column:expr; )+) => {
-        /// Every feature that a set can list.
+        /// Every feature that is computed by a kernel.
         pub const CATALOGUE: &[FeatureSpec] = &[$( FeatureSpec {
-            name: $name,
-            formula: $formula,
-            doc: $doc,
+            name: Cow::Borrowed($name),
+            formula: Cow::Borrowed($formula),
+            doc: Cow::Borrowed($doc),
             look_back: $look_back,
-            kernel: |$inputs| $column,
+            source: Source::Kernel(|$inputs| $column),
         } ),+];
     };
 }
@@ -128,8 +129,8 @@ features! {
     "skew_20", 20, "skew_20(log_ret_1), bias-corrected", "Asymmetry of returns.", |i| indicator::skewness(i.log_return(), 20);
     "kurt_20", 20, "excess kurt_20(log_ret_1), bias-corrected", "Weight of the tails of returns.", |i| indicator::kurtosis(i.log_return(), 20);
 
-    "dow_sin", 0, "sin(2 pi weekday / 7), Monday = 0", "Day of the week on a circle.", |i| i.each_session(|s| libm::sin(TAU * weekday(s) as f64 / 7.0));
-    "dow_cos", 0, "cos(2 pi weekday / 7), Monday = 0", "Day of the week on a circle.", |i| i.each_session(|s| libm::cos(TAU * weekday(s) as f64 / 7.0));
-    "month_sin", 0, "sin(2 pi (month - 1) / 12)", "Month on a circle.", |i| i.each_session(|s| libm::sin(TAU * month(s) as f64 / 12.0));
-    "month_cos", 0, "cos(2 pi (month - 1) / 12)", "Month on a circle.", |i| i.each_session(|s| libm::cos(TAU * month(s) as f64 / 12.0));
+    "dow_sin", 0, "sin(2 pi weekday / 7), Monday = 0", "Day of the week on a circle.", |i| i.each_session(|s| libm::sin(TAU * calendar::weekday(s) / 7.0));
+    "dow_cos", 0, "cos(2 pi weekday / 7), Monday = 0", "Day of the week on a circle.", |i| i.each_session(|s| libm::cos(TAU * calendar::weekday(s) / 7.0));
+    "month_sin", 0, "sin(2 pi (month - 1) / 12)", "Month on a circle.", |i| i.each_session(|s| libm::sin(TAU * (calendar::month(s) - 1.0) / 12.0));
+    "month_cos", 0, "cos(2 pi (month - 1) / 12)", "Month on a circle.", |i| i.each_session(|s| libm::cos(TAU * (calendar::month(s) - 1.0) / 12.0));
 }

@@ -2,39 +2,57 @@
 //! history becomes known.
 
 use super::set::FeatureSet;
-use crate::market::Series;
+use crate::expression::EvaluationError;
+use crate::market::{Bars, Series};
 
 /// A feature whose past changed when its future became known.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[error(
-    "feature `{feature}` looks ahead: row {row} of `{symbol}` is {with_future} with the whole history and {without_future} cut after {cut} bars"
-)]
-pub struct CausalityError {
-    /// Feature that looks ahead.
-    pub feature: String,
-    /// Symbol it was seen on.
-    pub symbol: String,
-    /// First bar whose value changed.
-    pub row: usize,
-    /// Bars that were kept.
-    pub cut: usize,
-    /// Value on the whole history.
-    pub with_future: f64,
-    /// Value on the cut history.
-    pub without_future: f64,
+pub enum CausalityError {
+    /// It changed.
+    #[error(
+        "feature `{feature}` looks ahead: row {row} of `{symbol}` is {with_future} with the whole history and {without_future} cut after \
+         {cut} sessions"
+    )]
+    LooksAhead {
+        /// Feature that looks ahead.
+        feature: String,
+        /// Symbol it was seen on.
+        symbol: String,
+        /// First bar whose value changed.
+        row: usize,
+        /// Sessions that were kept.
+        cut: usize,
+        /// Value on the whole history.
+        with_future: f64,
+        /// Value on the cut history.
+        without_future: f64,
+    },
+    /// The features could not be computed.
+    #[error(transparent)]
+    Evaluation(#[from] EvaluationError),
 }
 
-fn cut_series(series: &Series, bars: usize) -> Series {
-    let head = |column: &[f64]| column[..bars.min(column.len())].to_vec();
-    Series {
-        symbol: series.symbol.clone(),
-        session: series.session[..bars.min(series.session.len())].to_vec(),
-        open: head(&series.open),
-        high: head(&series.high),
-        low: head(&series.low),
-        close: head(&series.close),
-        volume: head(&series.volume),
-        extra: series.extra.iter().map(|(name, values)| (name.clone(), head(values))).collect(),
+/// The bars of the first sessions.
+fn cut_bars(bars: &Bars, sessions: usize) -> Bars {
+    let sessions = sessions.min(bars.sessions.len());
+    let series = bars.series.iter().map(|series| {
+        let rows = series.session.partition_point(|&session| (session as usize) < sessions);
+        let head = |column: &[f64]| column[..rows.min(column.len())].to_vec();
+        Series {
+            symbol: series.symbol.clone(),
+            session: series.session[..rows].to_vec(),
+            open: head(&series.open),
+            high: head(&series.high),
+            low: head(&series.low),
+            close: head(&series.close),
+            volume: head(&series.volume),
+            extra: series.extra.iter().map(|(name, column)| (name.clone(), head(column))).collect(),
+        }
+    });
+    Bars {
+        sessions: bars.sessions[..sessions].to_vec(),
+        series: series.collect(),
+        periods_per_year: bars.periods_per_year,
     }
 }
 
@@ -42,39 +60,36 @@ fn same(a: f64, b: f64) -> bool {
     a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan())
 }
 
-/// Recomputes a set on the first `cut` bars, for each cut, and compares every value with that of the whole history, bit for bit.
+/// Recomputes a set on the first `cut` sessions of all symbols, for each cut, and compares every value with that of the whole history,
+/// bit for bit. Returns the number of values compared.
 ///
-/// The calendar is cut at the last kept bar too. A cut at or past the end compares the set with itself, and so checks that it is
-/// deterministic.
+/// A cut at or past the end compares the set with itself, and so checks that it is deterministic.
 ///
 /// # Errors
-/// The first difference, by cut, feature and row.
-pub fn truncation_check(
-    set: &FeatureSet,
-    series: &Series,
-    sessions: &[i64],
-    cuts: &[usize],
-) -> Result<(), CausalityError> {
-    let whole = set.compute(series, sessions);
+/// The first difference, by cut, symbol, feature and row.
+pub fn truncation_check(set: &FeatureSet, bars: &Bars, cuts: &[usize]) -> Result<usize, CausalityError> {
+    let whole = set.compute(bars)?;
+    let mut compared = 0;
     for &cut in cuts {
-        let kept = cut_series(series, cut);
-        let known = kept.session.last().map_or(0, |&last| (last as usize + 1).min(sessions.len()));
-        let part = set.compute(&kept, &sessions[..known]);
-        for ((feature, whole), part) in whole.names.iter().zip(&whole.columns).zip(&part.columns) {
-            let changed = (0..kept.len())
-                .find(|&row| !matches!((whole.get(row), part.get(row)), (Some(&a), Some(&b)) if same(a, b)));
-            if let Some(row) = changed {
-                let at = |column: &[f64]| column.get(row).copied().unwrap_or(f64::NAN);
-                return Err(CausalityError {
-                    feature: feature.clone(),
-                    symbol: series.symbol.clone(),
-                    row,
-                    cut,
-                    with_future: at(whole),
-                    without_future: at(part),
-                });
+        let kept = cut_bars(bars, cut);
+        for ((series, whole), part) in kept.series.iter().zip(&whole).zip(set.compute(&kept)?) {
+            for ((feature, whole), part) in whole.names.iter().zip(&whole.columns).zip(&part.columns) {
+                compared += series.len();
+                let changed = (0..series.len())
+                    .find(|&row| !matches!((whole.get(row), part.get(row)), (Some(&a), Some(&b)) if same(a, b)));
+                if let Some(row) = changed {
+                    let at = |column: &[f64]| column.get(row).copied().unwrap_or(f64::NAN);
+                    return Err(CausalityError::LooksAhead {
+                        feature: feature.clone(),
+                        symbol: series.symbol.clone(),
+                        row,
+                        cut,
+                        with_future: at(whole),
+                        without_future: at(part),
+                    });
+                }
             }
         }
     }
-    Ok(())
+    Ok(compared)
 }

@@ -1,21 +1,54 @@
-//! Named, ordered sets of features and the frame they fill.
+//! Ordered sets of features and the frames they fill.
 
-use super::catalogue::CATALOGUE;
+use std::borrow::Cow;
+
+use rayon::prelude::*;
+
 use super::inputs::Inputs;
-use crate::market::Series;
+use crate::expression::{
+    Bound, Column, Definition, EvaluationError, ExpressionError, Names, ParameterValues, Program, Type,
+};
+use crate::market::Bars;
 
-/// One feature: what the reference page says about it, and its kernel.
+/// How a feature is computed.
 #[derive(Clone, Copy)]
+pub(super) enum Source {
+    /// By code; the formula is for people.
+    Kernel(fn(&Inputs<'_>) -> Vec<f64>),
+    /// By its formula, which is an expression.
+    Expression,
+}
+
+/// One feature: what the reference page says about it, and how it is computed.
+#[derive(Clone)]
 pub struct FeatureSpec {
     /// Column name.
-    pub name: &'static str,
-    /// Formula in terms of `o, h, l, c, v`, `x[-n]` for n bars ago, and indicators by name.
-    pub formula: &'static str,
+    pub name: Cow<'static, str>,
+    /// An expression; or, where the feature [is a kernel](Self::is_kernel), a formula in terms of `o, h, l, c, v`, `x[-n]` for n bars
+    /// ago, and indicators by name.
+    pub formula: Cow<'static, str>,
     /// What it tells a model, with its source where there is one.
-    pub doc: &'static str,
+    pub doc: Cow<'static, str>,
     /// Bars before the current one that the first value needs: the first known row of a complete series.
     pub look_back: usize,
-    pub(super) kernel: fn(&Inputs<'_>) -> Vec<f64>,
+    pub(super) source: Source,
+}
+
+impl FeatureSpec {
+    /// A feature that its formula computes.
+    pub(super) fn expression(
+        name: impl Into<Cow<'static, str>>,
+        formula: impl Into<Cow<'static, str>>,
+        doc: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        // the look-back is that of the tree, known when the set is compiled
+        Self { name: name.into(), formula: formula.into(), doc: doc.into(), look_back: 0, source: Source::Expression }
+    }
+
+    /// Whether it is computed by code and not by its formula.
+    pub const fn is_kernel(&self) -> bool {
+        matches!(self.source, Source::Kernel(_))
+    }
 }
 
 impl std::fmt::Debug for FeatureSpec {
@@ -25,16 +58,8 @@ impl std::fmt::Debug for FeatureSpec {
 }
 
 /// Why a feature set cannot be had.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum FeatureError {
-    /// The set is planned but its features are not written.
-    #[error("feature set `{name}` is not built, expected one of {}", quoted(built))]
-    NotBuilt {
-        /// Set asked for.
-        name: String,
-        /// Sets that exist.
-        built: Vec<&'static str>,
-    },
     /// No set has this name.
     #[error("unknown feature set `{name}`, expected one of {}", quoted(built))]
     UnknownSet {
@@ -46,127 +71,79 @@ pub enum FeatureError {
     /// No feature has this name.
     #[error("unknown feature `{name}`")]
     UnknownFeature {
-        /// Feature asked for; [`CATALOGUE`] has those that exist.
+        /// Feature asked for.
         name: String,
     },
     /// A list names a feature twice.
-    #[error("feature `{name}` is listed twice")]
+    #[error("feature `{name}` is there twice: expected another name")]
     DuplicateFeature {
         /// The repeated feature.
         name: String,
     },
+    /// Features that are defined by each other.
+    #[error("features `{}` are defined by each other", .names.join("`, `"))]
+    Circular {
+        /// Them.
+        names: Vec<String>,
+    },
+    /// A name that no column can have.
+    #[error("`{name}`: expected a name of letters, digits and underscores that begins with a letter")]
+    Name {
+        /// What was written.
+        name: String,
+    },
+    /// A period that is none.
+    #[error("expected periods of at least 2 bars and at most 10000, found {0}")]
+    Period(u32),
+    /// A set without any feature.
+    #[error("expected at least one feature, found none")]
+    Empty,
+    /// A formula that does not compile.
+    #[error("{0}")]
+    Expression(ExpressionError),
 }
 
 fn quoted(names: &[&str]) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
-/// Sets that the design names and nobody has written yet.
-const PLANNED: &[&str] = &["full70", "alpha158"];
-
-/// Forty features without units, from one symbol's own bars.
-const CORE40: &[&str] = &[
-    // returns
-    "log_ret_1",
-    "ret_5",
-    "ret_10",
-    "ret_20",
-    "ret_60",
-    // momentum and trend
-    "mom_12_1",
-    "rsi_14",
-    "macd_hist",
-    "efficiency_ratio_20",
-    "adx_14",
-    "di_balance_14",
-    "dist_sma_50",
-    "dist_sma_200",
-    // place in the recent range
-    "bb_position_20",
-    "bb_width_20",
-    "zscore_60",
-    "dist_high_20",
-    "dist_low_20",
-    "dist_high_252",
-    // volatility
-    "natr_14",
-    "vol_20",
-    "volatility_ratio_10_60",
-    "parkinson_20",
-    "garman_klass_20",
-    "max_dd_60",
-    // volume
-    "vol_ratio_20",
-    "volume_ratio_5_60",
-    "obv_slope_20",
-    "vwap_dist_20",
-    "mfi_14",
-    // the bar and its cost
-    "close_pos",
-    "gap",
-    "range_atr_14",
-    "spread_cs_20",
-    // shape of returns
-    "skew_20",
-    "kurt_20",
-    // calendar
-    "dow_sin",
-    "dow_cos",
-    "month_sin",
-    "month_cos",
-];
-
-/// Sets that can be computed, by name.
-const SETS: &[(&str, &[&str])] = &[("core40", CORE40)];
-
-/// An ordered, named list of features.
+/// An ordered, named list of features, compiled.
 #[derive(Clone, Debug)]
 pub struct FeatureSet {
     name: String,
     specs: Vec<FeatureSpec>,
+    /// Every feature that is an expression.
+    expressions: Bound,
 }
 
 impl FeatureSet {
-    /// Finds a set by name.
+    /// Compiles features in the order given; a formula may use those before it that are expressions.
     ///
     /// # Errors
-    /// [`FeatureError::NotBuilt`] for a planned set, [`FeatureError::UnknownSet`] for any other name; both name the sets that exist.
-    pub fn named(name: &str) -> Result<Self, FeatureError> {
-        if let Some((_, features)) = SETS.iter().find(|(set, _)| *set == name) {
-            return Self::of(name, features);
+    /// [`FeatureError::DuplicateFeature`], [`FeatureError::Empty`], and the first problem of a formula.
+    pub(super) fn compile(name: &str, mut specs: Vec<FeatureSpec>, names: &Names) -> Result<Self, FeatureError> {
+        if specs.is_empty() {
+            return Err(FeatureError::Empty);
         }
-        let (name, built) = (name.to_owned(), Self::built());
-        Err(if PLANNED.contains(&name.as_str()) {
-            FeatureError::NotBuilt { name, built }
-        } else {
-            FeatureError::UnknownSet { name, built }
-        })
-    }
-
-    /// Makes a set from features of the [`CATALOGUE`], in the order given.
-    ///
-    /// # Errors
-    /// [`FeatureError::UnknownFeature`] and [`FeatureError::DuplicateFeature`].
-    pub fn of(name: &str, features: &[&str]) -> Result<Self, FeatureError> {
-        let mut specs: Vec<FeatureSpec> = Vec::with_capacity(features.len());
-        for &feature in features {
-            let spec = CATALOGUE.iter().find(|spec| spec.name == feature);
-            let spec = spec.ok_or_else(|| FeatureError::UnknownFeature { name: feature.to_owned() })?;
-            if specs.iter().any(|known| known.name == feature) {
-                return Err(FeatureError::DuplicateFeature { name: feature.to_owned() });
+        for (place, spec) in specs.iter().enumerate() {
+            if specs[..place].iter().any(|known| known.name == spec.name) {
+                return Err(FeatureError::DuplicateFeature { name: spec.name.to_string() });
             }
-            specs.push(*spec);
         }
-        Ok(Self::from_specs(name, specs))
-    }
-
-    pub(super) fn from_specs(name: &str, specs: Vec<FeatureSpec>) -> Self {
-        Self { name: name.to_owned(), specs }
-    }
-
-    /// Names of the sets that can be computed.
-    pub fn built() -> Vec<&'static str> {
-        SETS.iter().map(|(name, _)| *name).collect()
+        let definitions: Vec<Definition> = specs
+            .iter()
+            .filter(|spec| !spec.is_kernel())
+            .map(|spec| Definition::new(spec.name.as_ref(), spec.formula.as_ref()))
+            .collect();
+        let first = |errors: Vec<ExpressionError>| {
+            errors.into_iter().next().map_or(FeatureError::Empty, FeatureError::Expression)
+        };
+        let program = Program::compile(&definitions, names).map_err(first)?;
+        let expressions = program.bind(&ParameterValues::new()).map_err(first)?;
+        for spec in specs.iter_mut().filter(|spec| !spec.is_kernel()) {
+            spec.look_back = expressions.look_back_of(&spec.name).unwrap_or(0);
+        }
+        Ok(Self { name: name.to_owned(), specs, expressions })
     }
 
     /// Name of the set.
@@ -179,9 +156,19 @@ impl FeatureSet {
         &self.specs
     }
 
+    /// The feature of a name.
+    pub fn spec(&self, name: &str) -> Option<&FeatureSpec> {
+        self.specs.iter().find(|spec| spec.name == name)
+    }
+
+    /// The features that are expressions, bound: their trees, types and reach.
+    pub fn expressions(&self) -> &Bound {
+        &self.expressions
+    }
+
     /// Column names in order.
     pub fn names(&self) -> Vec<String> {
-        self.specs.iter().map(|spec| spec.name.to_owned()).collect()
+        self.specs.iter().map(|spec| spec.name.to_string()).collect()
     }
 
     /// First row of a complete series in which every feature is known.
@@ -189,18 +176,60 @@ impl FeatureSet {
         self.specs.iter().map(|spec| spec.look_back).max().unwrap_or(0)
     }
 
-    /// Computes the features of one symbol; `sessions` are the start times that `series.session` points into (microseconds, UTC).
+    /// Computes the features of every symbol, in parallel; the same bits for any number of threads.
     ///
     /// # Shape
-    /// One column a feature, one value a bar.
+    /// One frame a symbol, in their order; one column a feature, one value a bar.
     ///
     /// # NaN
-    /// A value not yet known, or undefined by its formula (a bar without range, a window without volume). Never infinite.
-    pub fn compute(&self, series: &Series, sessions: &[i64]) -> FeatureFrame {
-        let inputs = Inputs::new(series, sessions);
-        let finite = |value: f64| if value.is_finite() { value } else { f64::NAN };
-        let column = |spec: &FeatureSpec| (spec.kernel)(&inputs).into_iter().map(finite).collect();
-        FeatureFrame { names: self.names(), columns: self.specs.iter().map(column).collect() }
+    /// A value not yet known, or undefined by its formula (a bar without range, a window without volume). Never infinite. A feature
+    /// that is true or false is 1 or 0.
+    ///
+    /// # Errors
+    /// [`EvaluationError`] where a symbol does not carry a column that a formula reads.
+    pub fn compute(&self, bars: &Bars) -> Result<Vec<FeatureFrame>, EvaluationError> {
+        let mut expressions = self.expressions.evaluate(bars, None)?.into_columns().into_iter();
+        let kernels: Vec<_> = self
+            .specs
+            .iter()
+            .filter_map(|spec| match spec.source {
+                Source::Kernel(kernel) => Some(kernel),
+                Source::Expression => None,
+            })
+            .collect();
+        let mut computed: Vec<std::vec::IntoIter<Column>> = bars
+            .series
+            .par_iter()
+            .map(|series| {
+                let inputs = Inputs::new(series, &bars.sessions);
+                let finite = |value: f64| if value.is_finite() { value } else { f64::NAN };
+                let column = |kernel: &fn(&Inputs<'_>) -> Vec<f64>| -> Column {
+                    kernel(&inputs).into_iter().map(finite).collect::<Vec<f64>>().into()
+                };
+                kernels.iter().map(column).collect::<Vec<_>>().into_iter()
+            })
+            .collect();
+        let mut frames = vec![FeatureFrame { names: self.names(), columns: Vec::new() }; bars.series.len()];
+        for spec in &self.specs {
+            match spec.source {
+                Source::Kernel(_) => {
+                    frames
+                        .iter_mut()
+                        .zip(&mut computed)
+                        .for_each(|(frame, columns)| frame.columns.extend(columns.next()));
+                }
+                Source::Expression => {
+                    let columns: Vec<Column> = expressions.next().map_or_else(Vec::new, |(_, _, columns)| columns);
+                    frames.iter_mut().zip(columns).for_each(|(frame, column)| frame.columns.push(column));
+                }
+            }
+        }
+        Ok(frames)
+    }
+
+    /// Type of a feature: kernels give numbers.
+    pub fn type_of(&self, name: &str) -> Type {
+        self.expressions.outputs().find(|(known, _)| *known == name).map_or(Type::Number, |(_, of)| of)
     }
 }
 
@@ -210,14 +239,14 @@ pub struct FeatureFrame {
     /// Column names, in the order of the set.
     pub names: Vec<String>,
     /// One value a bar in each column; NaN where it is not yet known.
-    pub columns: Vec<Vec<f64>>,
+    pub columns: Vec<Column>,
 }
 
 impl FeatureFrame {
     /// The column of a feature.
     pub fn column(&self, name: &str) -> Option<&[f64]> {
         let index = self.names.iter().position(|known| known == name)?;
-        self.columns.get(index).map(Vec::as_slice)
+        self.columns.get(index).map(|column| column.as_slice())
     }
 
     /// The features of one bar, in column order; empty past the end.

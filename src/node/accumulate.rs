@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -17,7 +16,7 @@ use super::{
 use crate::artifact::{ArtifactType, Scalar};
 use crate::backtest::{Backtest, PortfolioRules, simulate};
 use crate::base::Timestamp;
-use crate::feature::{FeatureFrame, FeatureSet};
+use crate::feature::{FeatureFrame, FeatureSet, Features};
 use crate::label::{Censored, LabelConfig, LabelKind, LabelSet, LabelledTrade, executed_trades, shadow_trades};
 use crate::market::Bars;
 use crate::metric::trading::{trade_report, trading_report};
@@ -46,10 +45,9 @@ pub struct AccumulateConfig {
     /// Bars to work on.
     #[serde(default)]
     universe: Universe,
-    /// Name of the feature set.
-    #[serde(default = "default_features")]
-    #[schemars(extend("enum" = FeatureSet::built()))]
-    features: String,
+    /// Features: the name of a set; or a mapping of `set`, `lookback_periods`, `expressions` and `columns`.
+    #[serde(default)]
+    features: Features,
     /// What a label is.
     #[serde(default)]
     label: LabelConfig,
@@ -63,10 +61,6 @@ pub struct AccumulateConfig {
     /// Fewer labelled signals than this are too few: the node is skipped.
     #[serde(default = "default_min_samples")]
     min_samples: usize,
-}
-
-fn default_features() -> String {
-    "core40".to_owned()
 }
 
 fn default_min_samples() -> usize {
@@ -108,7 +102,7 @@ impl Kind for Accumulate {
 
     fn check(config: &AccumulateConfig) -> Result<(), ConfigError> {
         config.universe.check()?;
-        FeatureSet::named(&config.features).map_err(|error| ConfigError::at("features", error.to_string()))?;
+        checked_features(&config.features)?;
         config.label.check().map_err(|error| ConfigError::at("label", error.to_string()))
     }
 
@@ -138,9 +132,9 @@ impl Kind for Accumulate {
             return Err(NodeError::Insufficient { what: "labelled signals", found, needed });
         }
         context.report(3, 4, "features");
-        let features = FeatureSet::named(&config.features).map_err(NodeError::failed)?;
+        let features = config.features.build().map_err(NodeError::failed)?;
         let rows = Rows { bars, found: &found, labels: &labels, label: &config.label, executed: executed(&backtest) };
-        let table = rows.table(&features, &strategy_input.reference.sha256.to_string());
+        let table = rows.table(&features, &strategy_input.reference.sha256.to_string())?;
         output(&market, &strategy, &backtest, &labels, &table)
     }
 }
@@ -152,6 +146,54 @@ fn without_stop(label: &LabelConfig, signals: usize) -> NodeError {
         "label `{kind}` is measured in the distance to the stop, and the strategy gives none of {signals} signals one: write a \
          `stop` in the strategy, or `label: {{kind: return}}` in this node"
     ))
+}
+
+/// Columns that every table of signals has: no feature may take their names.
+const TAKEN: &[&str] = &[
+    "row",
+    "symbol",
+    "ts",
+    "session",
+    "exit_ts",
+    "exit_session",
+    "labelled",
+    "executed",
+    "label",
+    "source",
+    "win",
+    "r",
+    "gross_r",
+    "planned_r",
+    "net_return",
+    "mae_r",
+    "mfe_r",
+    "holding_sessions",
+    "exit_reason",
+    "uniqueness",
+    "trigger_fast",
+    "trigger_slow",
+    "fast_clearance",
+    "slow_clearance",
+    "stop_distance",
+];
+
+/// Compiles the features, and refuses them at the key that is wrong.
+fn checked_features(features: &Features) -> Result<(), ConfigError> {
+    let set = features.build().map_err(|error| {
+        let path =
+            std::iter::once("features").chain(error.path.iter().map(String::as_str)).collect::<Vec<_>>().join(".");
+        let Some(problem) = error.problem() else { return ConfigError::at(&path, error.to_string()) };
+        let message = format!("byte {} of the expression: {}", problem.span.start + 1, problem.message);
+        let refusal = ConfigError::at(&path, message);
+        problem.hint.iter().fold(refusal, |refusal, hint| refusal.hint(hint.clone()))
+    })?;
+    match set.names().into_iter().find(|name| TAKEN.contains(&name.as_str())) {
+        Some(name) => Err(ConfigError::at(
+            &format!("features.expressions.{name}"),
+            format!("every table of signals has a column `{name}`: expected another name"),
+        )),
+        None => Ok(()),
+    }
 }
 
 /// Labels whose signal lies in the window.
@@ -218,7 +260,7 @@ impl Rows<'_> {
         &self.found.symbols[row.symbol].candidates[row.candidate as usize]
     }
 
-    fn table(&self, features: &FeatureSet, strategy: &str) -> Table {
+    fn table(&self, features: &FeatureSet, strategy: &str) -> Result<Table, NodeError> {
         let rows = self.in_time_order();
         let last = self.bars.sessions.len().saturating_sub(1) as u32;
         let exit = |row: &Row<'_>| row.outcome.map_or(last, |trade| trade.t1);
@@ -270,7 +312,7 @@ impl Rows<'_> {
                 "share of its life not shared with other signals of its symbol",
                 outcome(|trade| trade.uniqueness),
             );
-        let columns = self.features(features, &rows);
+        let columns = self.features(features, &rows)?;
         let names: Vec<&str> = columns.iter().map(|(name, _, _)| name.as_str()).collect();
         table.facts.insert("features".to_owned(), json!(names).to_string());
         table.facts.insert("feature_set".to_owned(), features.name().to_owned());
@@ -280,7 +322,7 @@ impl Rows<'_> {
         for (name, doc, values) in columns {
             table = table.with(name, doc, Values::Float(values));
         }
-        table
+        Ok(table)
     }
 
     fn win_doc(&self) -> &'static str {
@@ -288,13 +330,12 @@ impl Rows<'_> {
     }
 
     /// Features of the set and of the trigger itself, at each row: all known at the close of the signal bar.
-    fn features(&self, set: &FeatureSet, rows: &[Row<'_>]) -> Vec<(String, String, Vec<f64>)> {
-        let frames: Vec<FeatureFrame> =
-            self.bars.series.par_iter().map(|series| set.compute(series, &self.bars.sessions)).collect();
+    fn features(&self, set: &FeatureSet, rows: &[Row<'_>]) -> Result<Vec<(String, String, Vec<f64>)>, NodeError> {
+        let frames: Vec<FeatureFrame> = set.compute(self.bars).map_err(NodeError::failed)?;
         let mut columns: Vec<(String, String, Vec<f64>)> = Vec::new();
         for (index, spec) in set.specs().iter().enumerate() {
             let values = rows.iter().map(|row| frames[row.symbol].columns[index][self.candidate(row).row as usize]);
-            columns.push((spec.name.to_owned(), spec.formula.to_owned(), values.collect()));
+            columns.push((spec.name.to_string(), spec.formula.to_string(), values.collect()));
         }
         type Pick = fn(&Candidate, f64) -> f64;
         let triggers: [(&str, &str, Pick); 5] = [
@@ -313,7 +354,7 @@ impl Rows<'_> {
             });
             columns.push((name.to_owned(), doc.to_owned(), values.collect()));
         }
-        columns
+        Ok(columns)
     }
 }
 
@@ -423,4 +464,58 @@ fn output(
         values: values.into(),
         summary,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{PathStep, find_kind};
+    use super::*;
+
+    fn refused(features: serde_json::Value) -> ConfigError {
+        find_kind("accumulate").unwrap().normalise(&json!({"features": features})).unwrap_err()
+    }
+
+    fn path(keys: &[&str]) -> Vec<PathStep> {
+        keys.iter().map(|key| PathStep::Key((*key).to_owned())).collect()
+    }
+
+    #[test]
+    fn a_set_by_its_name_stays_a_name_and_more_is_a_mapping() {
+        let kind = find_kind("accumulate").unwrap();
+        let features = |given| kind.normalise(&json!({ "features": given })).unwrap()["features"].clone();
+        assert_eq!(kind.normalise(&json!({})).unwrap()["features"], json!("core40"));
+        assert_eq!(features(json!("alpha158")), json!("alpha158"));
+        let more = features(json!({"expressions": {"x": "close > open"}}));
+        assert_eq!(
+            more,
+            json!({"set": "core40", "lookback_periods": [], "expressions": {"x": "close > open"}, "columns": []})
+        );
+    }
+
+    #[test]
+    fn a_feature_that_cannot_be_is_refused_at_its_own_key_with_the_edit() {
+        let error = refused(json!({"expressions": {"trend": "close / smaa(close, 20)"}}));
+        assert_eq!(error.path, path(&["features", "expressions", "trend"]));
+        assert_eq!(error.message, "byte 9 of the expression: unknown function `smaa`");
+        assert_eq!(error.hint.unwrap(), "did you mean `sma`?");
+        let error = refused(json!({"set": "core4"}));
+        assert_eq!(error.path, path(&["features", "set"]));
+        let error = refused(json!("core4"));
+        assert_eq!(error.path, path(&["features"]));
+        let error = refused(json!({"expressions": {"mae_r": "close"}}));
+        assert_eq!(error.path, path(&["features", "expressions", "mae_r"]));
+        assert_eq!(error.message, "every table of signals has a column `mae_r`: expected another name");
+    }
+
+    #[test]
+    fn no_feature_can_take_the_name_of_a_column_that_every_table_has() {
+        let (bars, found, label) = (Bars::default(), Signals { symbols: Vec::new() }, LabelConfig::default());
+        let labels =
+            LabelSet { trades: Vec::new(), censored: Vec::new(), not_filled: 0, without_risk: 0, undefined: 0 };
+        let rows = Rows { bars: &bars, found: &found, labels: &labels, label: &label, executed: BTreeSet::new() };
+        let set = FeatureSet::of("one", &["gap"]).unwrap();
+        let table = rows.table(&set, "strategy").unwrap();
+        let names: BTreeSet<&str> = table.columns().iter().map(|column| column.name.as_str()).collect();
+        assert_eq!(names, TAKEN.iter().copied().chain(["gap"]).collect());
+    }
 }

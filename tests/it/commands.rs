@@ -4,6 +4,7 @@ mod backtest;
 mod diff;
 mod doctor;
 mod dot;
+mod features;
 mod graph;
 mod guide;
 mod init;

@@ -40,6 +40,7 @@ pub(super) fn type_name(shape: &Value) -> String {
         }
         ["object", ..] => "mapping",
         _ if shape.get("oneOf").is_some() => "mapping",
+        _ if shape["anyOf"][0].get("enum").is_some() && shape["anyOf"][1]["type"] == "object" => "word or mapping",
         _ => "anything",
     };
     kind.to_owned()
