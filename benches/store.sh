@@ -26,7 +26,7 @@ best() { for turn in 1 2 3; do local TIMEFORMAT=%R; { time "$@" >/dev/null; } 2>
 row() { awk -v what="$1" -v s="$2" -v n="$3" -v unit="$4" 'BEGIN { printf "  %-58s %7.2f s %10.0f %s/s\n", what, s, n / s, unit }'; }
 
 printf '%s\n' "$(uname -sr), $(nproc) processors, load $(cut -d' ' -f1 /proc/loadavg)"
-stream() { openssl enc -aes-128-ctr -nosalt -pass pass:walkforward 2>/dev/null </dev/zero | head -c "$1"; }
+stream() { head -c "$1" /dev/zero | openssl enc -aes-128-ctr -nosalt -pass pass:walkforward 2>/dev/null; }
 small() { find "$1/blobs" -type f | wc -l; }
 
 mkdir small large

@@ -58,7 +58,7 @@ pub enum StoreError {
     #[error("`{}` changed while it was read; run the same command again", .0.display())]
     Changed(PathBuf),
     /// A promotion could be lost here.
-    #[error("the store `{location}` cannot keep a registry: {report}")]
+    #[error("the store `{location}` cannot keep a registry: {report}; see `walkforward doctor`")]
     LosesCreates {
         /// The store.
         location: String,

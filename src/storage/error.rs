@@ -18,7 +18,9 @@ pub enum StorageError {
         source: Box<dyn Error + Send + Sync>,
     },
     /// The scheme is not one we can speak.
-    #[error("`{0}` is no store: expected a folder, `s3://bucket/prefix`, `gs://bucket/prefix` or `az://container/prefix`")]
+    #[error(
+        "`{0}` is no store: expected a folder, `s3://bucket/prefix`, `gs://bucket/prefix` or `az://container/prefix`"
+    )]
     Scheme(String),
     /// An operation failed for a reason that is known.
     #[error("cannot {operation} `{name}` in the store `{location}`: {trouble}")]
