@@ -16,9 +16,10 @@ use super::outside::whole_file;
 use crate::backtest::report::{
     BacktestReport, BenchmarkKind, ReportInput, candidates_table, equity_page, equity_svg, equity_table, trades_table,
 };
-use crate::backtest::{PortfolioRules, simulate};
-use crate::base::{CancelToken, Timestamp};
-use crate::market::{BarsRequest, Loaded, OnBadBar, load_bars};
+use crate::backtest::{BacktestError, PortfolioRules, simulate};
+use crate::base::{CancelToken, Seed, Timestamp};
+use crate::market::{Bars, BarsRequest, Loaded, OnBadBar, load_bars};
+use crate::stats::bootstrap::IntervalPlan;
 use crate::strategy::{IndicatorCache, Strategy, signals};
 use crate::table::Table;
 
@@ -64,6 +65,9 @@ pub(super) struct BacktestArgs {
     /// Leave bars out that cannot be true, and count them, instead of refusing the file.
     #[arg(long)]
     drop_bad_bars: bool,
+    /// Replicates of the 95 % bootstrap intervals; 0 for none.
+    #[arg(long, value_name = "N", default_value_t = 500)]
+    resamples: usize,
     /// Print every figure instead of the usual ones.
     #[arg(long)]
     all: bool,
@@ -101,7 +105,7 @@ pub(super) fn backtest(session: &Session, args: &BacktestArgs) -> Result<ExitCod
     let rules = PortfolioRules::from(&strategy);
     let found = signals(&strategy, bars, &IndicatorCache::new());
     let result = simulate(bars, &found, &rules, window, None, &CancelToken::new());
-    let result = result.map_err(|error| CliError::Usage(format!("the backtest has no result: {error}")))?;
+    let result = result.map_err(|error| no_result(bars, &error))?;
     let name = args.strategy.file_stem().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     let input = ReportInput {
         strategy: &name,
@@ -118,10 +122,30 @@ pub(super) fn backtest(session: &Session, args: &BacktestArgs) -> Result<ExitCod
         tried: args.tried,
         tuned_until: args.tuned_until,
     };
-    let report = BacktestReport::of(&input);
+    let mut report = BacktestReport::of(&input);
+    if args.resamples > 0 {
+        let plan = IntervalPlan { resamples: args.resamples, ..IntervalPlan::default() };
+        let drawn = report.add_intervals(&input, &plan, Seed::new(0), &CancelToken::new());
+        drawn.map_err(|error| CliError::Usage(error.to_string()))?;
+    }
     let written = write_all(args, &input)?;
     session.print(&report, || screen::screen(&input, &report, args.all, &written))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Why there is no result; sessions are told as days.
+fn no_result(bars: &Bars, error: &BacktestError) -> CliError {
+    CliError::Usage(match error {
+        BacktestError::Ruined { session, equity } => {
+            let at = bars.sessions.get(*session as usize).map_or(0, |ts| *ts);
+            format!(
+                "equity fell to {equity:.2} on {}: the account is lost; take less risk with `--set risk.risk_per_trade=...` \
+                 or `--set risk.max_exposure=...`",
+                Timestamp::from_micros(at)
+            )
+        }
+        other => format!("the backtest has no result: {other}"),
+    })
 }
 
 fn read_strategy(args: &BacktestArgs) -> Result<Strategy, CliError> {

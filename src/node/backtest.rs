@@ -17,8 +17,9 @@ use crate::backtest::report::{
     BacktestReport, BenchmarkKind, ReportInput, candidates_table, equity_table, markdown, trades_table,
 };
 use crate::backtest::{MlLimits, MlOverlay, MlRules, PortfolioRules, simulate};
-use crate::base::Timestamp;
+use crate::base::{Seed, Timestamp};
 use crate::market::Bars;
+use crate::stats::bootstrap::IntervalPlan;
 use crate::strategy::{IndicatorCache, signals};
 use crate::table::Table;
 
@@ -42,6 +43,10 @@ pub struct BacktestConfig {
     tried: Option<u32>,
     /// End of the data that the strategy was chosen on: sessions before it are in sample, and the report says so.
     tuned_until: Option<Timestamp>,
+    /// Bootstrap intervals of the figures that decisions are made by.
+    intervals: IntervalPlan,
+    /// Seed of the draws of the intervals.
+    seed: u64,
     /// Fewer closed trades than this are too few: the node is skipped.
     min_trades: usize,
 }
@@ -113,6 +118,9 @@ impl Kind for Backtest {
         config.universe.check()?;
         config.prediction.check().map_err(|error| ConfigError::at("prediction", error.to_string()))?;
         config.limits.check().map_err(|error| ConfigError::at("limits", error.to_string()))?;
+        if let Some(defect) = config.intervals.defect() {
+            return Err(ConfigError::at("intervals", defect));
+        }
         match config.tried {
             Some(0) => Err(ConfigError::at("tried", "expected a whole number of at least 1, found 0")),
             _ => Ok(()),
@@ -148,7 +156,9 @@ impl Kind for Backtest {
             tried: config.tried,
             tuned_until: config.tuned_until,
         };
-        output(&input)
+        let mut report = BacktestReport::of(&input);
+        report.add_intervals(&input, &config.intervals, Seed::new(config.seed), &context.cancel)?;
+        output(&input, &report)
     }
 }
 
@@ -177,8 +187,7 @@ fn overlay(config: &BacktestConfig, input: &InputArtifact, bars: &Bars) -> Resul
     Ok(MlOverlay { rules: config.prediction.clone(), limits: Some(config.limits.clone()), probability })
 }
 
-fn output(input: &ReportInput<'_>) -> Result<NodeOutput, NodeError> {
-    let report = BacktestReport::of(input);
+fn output(input: &ReportInput<'_>, report: &BacktestReport) -> Result<NodeOutput, NodeError> {
     let figure = |name: &str| Scalar::number(report.metric(name));
     let mut values: BTreeMap<&'static str, Scalar> = Backtest::DESCRIPTOR
         .values
@@ -207,8 +216,8 @@ fn output(input: &ReportInput<'_>) -> Result<NodeOutput, NodeError> {
             ("trades", table_artifact(ArtifactType::Trades, &trades_table(input))?),
             ("equity", table_artifact(ArtifactType::Equity, &equity_table(input))?),
             ("candidates", table_artifact(ArtifactType::Candidates, &candidates_table(input))?),
-            ("backtest", json_artifact(ArtifactType::Backtest, &report)?),
-            ("report", Artifact::file(ArtifactType::Report, markdown(&report))),
+            ("backtest", json_artifact(ArtifactType::Backtest, report)?),
+            ("report", Artifact::file(ArtifactType::Report, markdown(report))),
         ]
         .into(),
         values: values.into(),

@@ -9,9 +9,10 @@ use super::assumptions::assumptions;
 use super::benchmark::{BenchmarkKind, benchmark_returns};
 use super::doubts::{Doubt, doubts};
 use crate::backtest::{Backtest, BacktestWarning, ExitReason, Funnel, OpenPosition, PortfolioRules};
-use crate::base::Timestamp;
+use crate::base::{CancelToken, Cancelled, Seed, Timestamp};
 use crate::market::Bars;
 use crate::metric::trading::{ClosedTrade, Measured, MetricUnit, MetricValue, drawdown_episodes};
+use crate::stats::bootstrap::IntervalPlan;
 use crate::strategy::StrategyLint;
 
 /// Version of the report's JSON.
@@ -202,6 +203,20 @@ impl BacktestReport {
         report
     }
 
+    /// Adds bootstrap intervals to the figures that decisions are made by.
+    ///
+    /// # Errors
+    /// [`Cancelled`] when the token asks for a stop.
+    pub fn add_intervals(
+        &mut self,
+        input: &ReportInput<'_>,
+        plan: &IntervalPlan,
+        seed: Seed,
+        cancel: &CancelToken,
+    ) -> Result<(), Cancelled> {
+        measured(input, Vec::new()).add_intervals(&mut self.metrics, plan, seed.derive("backtest"), cancel)
+    }
+
     /// A figure by name; `None` where it is undefined or there is none of that name.
     pub fn metric(&self, name: &str) -> Option<f64> {
         self.metrics.iter().find(|metric| metric.name == name)?.value
@@ -213,10 +228,20 @@ impl BacktestReport {
     }
 }
 
-/// A figure as people read it; `-` where it is undefined.
+/// A figure as people read it, with its interval if it has one; `-` where it is undefined.
 pub fn metric_text(metric: &MetricValue) -> String {
     let Some(value) = metric.value else { return "-".to_owned() };
-    match metric.unit {
+    let text = value_text(metric.unit, value);
+    match metric.interval {
+        Some(range) => {
+            format!("{text} [{}, {}]", value_text(metric.unit, range.low), value_text(metric.unit, range.high))
+        }
+        None => text,
+    }
+}
+
+fn value_text(unit: MetricUnit, value: f64) -> String {
+    match unit {
         MetricUnit::Share => format!("{:.2} %", 100.0 * value),
         MetricUnit::Ratio => format!("{value:.2}"),
         MetricUnit::R => format!("{value:+.2} R"),

@@ -5,6 +5,7 @@ use std::ops::Range;
 use serde_json::{Value, json};
 
 use super::conformance::{free, universe};
+use crate::backtest::report::{BacktestReport, BenchmarkKind, ReportInput};
 use crate::backtest::*;
 use crate::base::CancelToken;
 use crate::indicator::golden::read;
@@ -116,6 +117,35 @@ fn blocks_of(symbols: &[String], case: &str) -> Range<usize> {
     start..start + symbols[start..].iter().take_while(|it| *it == case).count()
 }
 
+/// Holds the figures of our report against the statistics that backtesting.py prints.
+fn figures_agree(name: &str, case: &Value, bars: &Bars, rules: &PortfolioRules, found: &Backtest) {
+    let report = BacktestReport::of(&ReportInput {
+        strategy: name,
+        strategy_lints: &[],
+        bars,
+        dropped_bars: &[],
+        rules,
+        backtest: found,
+        benchmark: BenchmarkKind::BuyAndHold,
+        tried: None,
+        tuned_until: None,
+    });
+    for (figure, statistic, factor) in [
+        ("total_return", "Return [%]", 100.0),
+        ("max_drawdown", "Max. Drawdown [%]", 100.0),
+        ("average_drawdown", "Avg. Drawdown [%]", 100.0),
+        ("trades", "# Trades", 1.0),
+        ("win_rate", "Win Rate [%]", 100.0),
+        ("best_trade", "Best Trade [%]", 100.0),
+        ("worst_trade", "Worst Trade [%]", 100.0),
+        ("sqn_money", "SQN", 1.0),
+        ("kelly", "Kelly Criterion", 1.0),
+    ] {
+        let expected = case["stats"][statistic].as_f64().unwrap();
+        near(&format!("{name} {figure}"), factor * report.metric(figure).unwrap(), expected);
+    }
+}
+
 /// The rules of backtesting.py: it buys beyond a stop, and closes what is open at the last open.
 fn backtesting_py(cash: f64, rate: f64) -> PortfolioRules {
     let mut rules = PortfolioRules { on_gap: OnGap::Enter, at_end: AtEnd::ExitAtLastOpen, ..free() };
@@ -153,6 +183,7 @@ fn backtesting_py_is_reproduced_trade_for_trade() {
             assert_eq!(trade.gross_r.is_some(), has_risk, "{name}");
             trade.gross_r.into_iter().for_each(|gross_r| near(&name, gross_r, column("r_multiple")[at]));
         }
+        figures_agree(name, case, &bars, &rules, &found);
         let expected = equity.slice("equity", &blocks_of(&equity.symbols, name));
         assert_eq!(found.equity.len(), expected.len(), "{name}");
         for (point, expected) in found.equity.iter().zip(expected) {

@@ -381,4 +381,44 @@ proptest! {
             prop_assert!(near(point.equity, *equity), "session {}: {} against {}", point.session, point.equity, equity);
         }
     }
+
+    #[test]
+    fn whatever_the_rules_the_books_balance_and_a_changed_future_never_changes_the_past(
+        seed in 0_u64..1_000_000, cut in 20_u32..80,
+    ) {
+        let mut stream = Seed::new(3).derive("books").index(seed).stream();
+        let bars = walks(seed, 5, 90, 0.08, 0.0);
+        let signals = random_signals(&bars, &mut stream);
+        let rules = random_rules(&mut stream);
+        let run = |bars: &Bars| simulate(bars, &signals, &rules, 0..90, None, &CancelToken::new()).unwrap();
+        let found = run(&bars);
+        let closed: f64 = found.trades.iter().map(|trade| trade.net_pnl).sum();
+        let open: f64 = found.open_at_end.iter().map(|open| open.unrealised_pnl).sum();
+        prop_assert!((found.initial_equity + closed + open - found.equity[89].equity).abs() < 0.005);
+        prop_assert!(found.equity.iter().all(|point| point.cash >= 0.0 && point.positions <= rules.risk.max_positions));
+        let ended = found.funnel.filled + found.funnel.rejected.values().sum::<usize>();
+        prop_assert_eq!((ended, found.funnel.filled), (found.candidates.len(), found.trades.len() + found.open_at_end.len()));
+        for trade in &found.trades {
+            let sign = trade.side.sign();
+            prop_assert!(sign * (trade.best_price - trade.worst_price) >= 0.0);
+            // a stop only ever comes nearer
+            if let (Some(first), Some(last)) = (trade.stop, trade.last_stop) {
+                prop_assert!(sign * (last - first) >= 0.0);
+            }
+        }
+        let mut other = bars.clone();
+        for series in &mut other.series {
+            let from = series.session.partition_point(|session| *session < cut);
+            for column in [&mut series.open, &mut series.high, &mut series.low, &mut series.close] {
+                column[from..].iter_mut().for_each(|price| *price *= 1.02);
+            }
+        }
+        let other = run(&other);
+        let past = cut as usize;
+        prop_assert_eq!(&found.equity[..past], &other.equity[..past]);
+        let until = |backtest: &Backtest| {
+            backtest.trades.iter().filter(|it| it.exit_session < cut).cloned().collect::<Vec<_>>()
+        };
+        prop_assert_eq!(until(&found), until(&other));
+    }
 }

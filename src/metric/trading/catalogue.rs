@@ -6,8 +6,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::drawdown::{drawdown, drawdown_episodes};
-use super::{benchmark, returns, trades};
+use super::{TradingMetric, benchmark, returns, trades};
+use crate::base::{CancelToken, Cancelled, Seed};
 use crate::metric::sharpe::SharpeMoments;
+use crate::stats::bootstrap::{Interval, IntervalPlan};
 use crate::stats::sum::mean;
 
 /// Tail of the value at risk.
@@ -177,6 +179,9 @@ pub struct MetricValue {
     /// Why it is undefined.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undefined: Option<String>,
+    /// Bootstrap interval, where one was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval: Option<Interval>,
 }
 
 macro_rules! metrics {
@@ -330,13 +335,52 @@ metrics! {
         |it| it.trials.and_then(|(trials, spread)| it.moments()?.deflated(trials, spread));
 }
 
+/// Figures that get an interval: the ones decisions are made by.
+const WITH_INTERVAL: &[TradingMetric] = &[
+    TradingMetric::Cagr,
+    TradingMetric::Sharpe,
+    TradingMetric::Sortino,
+    TradingMetric::MaxDrawdown,
+    TradingMetric::Calmar,
+    TradingMetric::WinRate,
+    TradingMetric::ProfitFactor,
+    TradingMetric::ExpectancyR,
+];
+
 impl Measured {
+    /// Bootstraps intervals (stationary bootstrap in time order) of the figures that decisions are made by.
+    ///
+    /// # Errors
+    /// [`Cancelled`] when the token asks for a stop.
+    pub fn add_intervals(
+        &self,
+        metrics: &mut [MetricValue],
+        plan: &IntervalPlan,
+        seed: Seed,
+        cancel: &CancelToken,
+    ) -> Result<(), Cancelled> {
+        let r = self.r();
+        for metric in metrics.iter_mut().filter(|metric| metric.value.is_some()) {
+            let Some(known) = WITH_INTERVAL.iter().find(|known| known.name() == metric.name) else { continue };
+            let seed = seed.derive(known.name());
+            metric.interval = known.interval(&self.returns, self.periods_per_year, &r, plan, seed, cancel)?;
+        }
+        Ok(())
+    }
+
     /// Computes every figure, in the order of the table.
     pub fn metrics(&self) -> Vec<MetricValue> {
         let of = |row: &MetricRow| {
             let value = (row.value)(self).filter(|value| value.is_finite());
             let undefined = value.is_none().then(|| row.undefined.to_owned());
-            MetricValue { name: row.name.to_owned(), group: row.group, unit: row.unit, value, undefined }
+            MetricValue {
+                name: row.name.to_owned(),
+                group: row.group,
+                unit: row.unit,
+                value,
+                undefined,
+                interval: None,
+            }
         };
         METRICS.iter().map(of).collect()
     }
@@ -355,7 +399,6 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::metric::trading::TradingMetric;
 
     fn measured() -> Measured {
         let trade = |r: f64| ClosedTrade {
