@@ -23,6 +23,9 @@ use crate::stats::bootstrap::IntervalPlan;
 use crate::strategy::{IndicatorCache, Strategy, signals};
 use crate::table::Table;
 
+/// 9999-01-01: later than any bar.
+const NO_END: Timestamp = Timestamp::from_micros(253_370_764_800_000_000);
+
 /// What a strategy is held against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Benchmark {
@@ -170,7 +173,14 @@ fn load(args: &BacktestArgs) -> Result<Loaded, CliError> {
     for path in &args.bars {
         let fault =
             |error: std::io::Error| CliError::Usage(format!("{}: cannot read the bars: {error}", path.display()));
-        for file in files_of(path).map_err(fault)? {
+        let found = files_of(path).map_err(fault)?;
+        if found.is_empty() {
+            let path = path.display();
+            return Err(CliError::Usage(format!(
+                "{path}: expected `.parquet` or `.csv` files of bars in this folder, found none"
+            )));
+        }
+        for file in found {
             let bytes = std::fs::read(&file).map_err(fault)?;
             files.insert(file.display().to_string(), Bytes::from(bytes));
         }
@@ -178,7 +188,7 @@ fn load(args: &BacktestArgs) -> Result<Loaded, CliError> {
     let request = BarsRequest {
         symbols: args.symbols.clone(),
         from: None,
-        until: args.until.unwrap_or(Timestamp::from_micros(i64::MAX)),
+        until: args.until.unwrap_or(NO_END),
         on_bad_bar: if args.drop_bad_bars { OnBadBar::Drop } else { OnBadBar::Error },
     };
     load_bars(&files, &request).map_err(|error| {

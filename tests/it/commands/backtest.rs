@@ -103,6 +103,9 @@ fn what_cannot_be_done_is_said_with_what_mends_it() {
     bench.write("bad.csv", "symbol,ts,open,high,low,close,volume\nA,2010-01-01,10,9,8,10,5\n");
     let call = bench.call(&["backtest", STRATEGY, "--bars", "bad.csv"]);
     assert!(call.stderr.contains("`high`") && call.stderr.contains("--drop-bad-bars"), "{}", call.stderr);
+    std::fs::create_dir(bench.path("empty")).unwrap();
+    let call = bench.call(&["backtest", STRATEGY, "--bars", "empty"]);
+    assert!(call.stderr.contains("found none"), "{}", call.stderr);
     let call = bench.call(&["backtest", "none.yaml", "--bars", "bars.csv"]);
     assert!(call.stderr.contains("none.yaml: cannot read the strategy"), "{}", call.stderr);
 }
