@@ -1,10 +1,12 @@
 //! walkforward runs the whole life of a trading model from one YAML file.
 //!
 //! The library holds all logic in layers, an arrow may only point down: `cli` -> `engine` -> `plan` -> `pipeline` ->
-//! `node` -> the domain rooms -> `expression` -> `artifact`, `market` -> `storage`, `table`, `indicator`, `metric`, `stats` -> `base`.
+//! `node` -> the domain rooms -> `expression` -> `artifact`, `market` -> `attest`, `storage`, `table`, `indicator`, `metric`,
+//! `stats` -> `base`.
 //! `docs/ARCHITECTURE.md` says what is where and why; a test keeps the arrows.
 
 pub mod artifact;
+pub mod attest;
 pub mod backtest;
 pub mod base;
 pub mod cli;

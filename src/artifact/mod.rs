@@ -22,6 +22,6 @@ mod types;
 pub use check::StoreCheck;
 pub use scratch::Scratch;
 pub use sealed::{SealError, seal, unseal};
-pub(crate) use store::reference_to;
 pub use store::{Commit, Store, StoreError};
+pub(crate) use store::{blob_name, reference_to};
 pub use types::{Action, Artifact, ArtifactRef, ArtifactType, FileRef, MadeBy, Payload, Scalar};

@@ -426,7 +426,8 @@ fn sealed<T: Serialize>(name: &str, record: &T) -> Result<Bytes, StoreError> {
     seal(name, record).map(Bytes::from).map_err(|source| StoreError::Record { name: name.to_owned(), source })
 }
 
-fn blob_name(digest: Digest) -> String {
+/// The object that has the bytes of a digest.
+pub(crate) fn blob_name(digest: Digest) -> String {
     sharded("blobs/sha256", digest, "")
 }
 
@@ -460,7 +461,7 @@ mod tests {
         let made_by = MadeBy { run: "r".to_owned(), node: "train".to_owned() };
         let fingerprint = Digest::of(b"key");
         let (parts, summary, txn) = (serde_json::json!({}), String::new(), txn.to_owned());
-        Action { format: 1, fingerprint, parts, outputs, values, summary, made_by, txn }
+        Action { format: 1, fingerprint, parts, outputs, logical: BTreeMap::new(), values, summary, made_by, txn }
     }
 
     #[tokio::test]

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::base::Digest;
+use crate::table::LogicalDigest;
 
 macro_rules! artifact_types {
     ($($variant:ident $name:literal $doc:literal;)*) => {
@@ -217,6 +218,9 @@ pub struct Action {
     pub parts: serde_json::Value,
     /// Artifacts by port.
     pub outputs: BTreeMap<String, ArtifactRef>,
+    /// Digests of the values of every table among the artifacts, by port or `port/file`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub logical: BTreeMap<String, LogicalDigest>,
     /// Values by name.
     pub values: BTreeMap<String, Scalar>,
     /// The result in one line, for people.

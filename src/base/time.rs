@@ -39,6 +39,12 @@ impl Timestamp {
         Self(self.0.saturating_sub(days.0.saturating_mul(MICROS_PER_DAY)))
     }
 
+    /// As RFC 3339, with its time of day even at midnight: what other tools read.
+    pub fn rfc3339(self) -> String {
+        let text = self.to_string();
+        if text.len() == 10 { text + "T00:00:00Z" } else { text }
+    }
+
     /// The day, as `2026-01-04`.
     pub fn date(self) -> String {
         self.to_string()[..10].to_owned()

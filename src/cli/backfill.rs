@@ -71,7 +71,7 @@ impl Line {
 pub(super) async fn backfill(session: &Session, args: &BackfillArgs) -> Result<ExitCode, CliError> {
     let dates = dates(args)?;
     let store = session.open_store().await?;
-    let runner = Runner::new(&args.execution);
+    let runner = Runner::new(&args.execution).signing(super::signing::signing_key()?);
     // what deploys nothing needs no place of its own
     let lock = match args.apply {
         false => None,

@@ -40,7 +40,9 @@ mod run;
 mod schedule;
 mod schema;
 mod shell;
+mod signing;
 mod status;
+mod trace;
 mod validate;
 mod verdict;
 
@@ -92,6 +94,10 @@ enum Command {
     Backtest(backtest::BacktestArgs),
     /// List the figures of a backtest with their formulas, or explain one.
     Metrics(metrics::MetricsArgs),
+    /// Say where a number of a model comes from: the artifact, every node that led to it, and the bytes all began with.
+    Trace(trace::TraceArgs),
+    /// Print the bytes of an artifact, checked against its digest; a table as CSV if asked.
+    Cat(trace::CatArgs),
     /// Check a pipeline file; needs no store and no data.
     Validate(validate::ValidateArgs),
     /// List runs, newest first.
@@ -142,6 +148,8 @@ impl Command {
             Self::Audit(_) => "audit",
             Self::Backtest(_) => "backtest",
             Self::Metrics(_) => "metrics",
+            Self::Trace(_) => "trace",
+            Self::Cat(_) => "cat",
             Self::Validate(_) => "validate",
             Self::Runs(_) => "runs",
             Self::Show(_) => "show",
@@ -285,6 +293,8 @@ pub fn main() -> ExitCode {
             Command::Audit(args) => audit::audit(&session, &args).await,
             Command::Backtest(args) => backtest::backtest(&session, &args),
             Command::Metrics(args) => metrics::metrics(&session, &args),
+            Command::Trace(args) => trace::trace(&session, &args).await,
+            Command::Cat(args) => trace::cat(&session, &args).await,
             Command::Validate(args) => validate::validate(&session, &args),
             Command::Runs(args) => inspect::runs(&session, &args).await,
             Command::Show(args) => inspect::show(&session, &args).await,

@@ -70,8 +70,8 @@ impl StorePlace {
             Some(location) if source == Some(ValueSource::EnvVariable) => place(location, StoreOrigin::Variable),
             Some(location) => place(location, StoreOrigin::Flag),
             None => match read_project() {
-                Ok(Project { store: Some(location) }) => place(&location, StoreOrigin::Project),
-                Ok(Project { store: None }) => place(DEFAULT_STORE, StoreOrigin::Default),
+                Ok(Project { store: Some(location), .. }) => place(&location, StoreOrigin::Project),
+                Ok(Project { store: None, .. }) => place(DEFAULT_STORE, StoreOrigin::Default),
                 Err(refused) => Self { refused: Some(refused), ..place(DEFAULT_STORE, StoreOrigin::Default) },
             },
         }

@@ -99,17 +99,33 @@ pub(super) fn run_report(report: &RunReport) -> String {
         RunStatus::Cancelled => "Stopped. What had ended is kept: the same command goes on from there.".to_owned(),
     };
     let _ = writeln!(text, "{verdict}");
-    for node in report.nodes.iter().filter(|node| !node.nondeterministic.is_empty()) {
-        let ports: Vec<&str> = node.nondeterministic.keys().map(String::as_str).collect();
-        let _ = writeln!(
-            text,
-            "WARNING: {} is not deterministic: {} differ from an earlier run.",
-            node.node,
-            ports.join(", ")
-        );
-    }
+    text.push_str(&determinism(report));
     for path in &report.published {
         let _ = writeln!(text, "published {path}");
+    }
+    text
+}
+
+/// What became of executing nodes twice, and which gave something else than another execution.
+fn determinism(report: &RunReport) -> String {
+    let mut text = String::new();
+    let repeated: Vec<&NodeRecord> = report.nodes.iter().filter(|node| node.repeated_on.is_some()).collect();
+    if let Some(threads) = repeated.iter().filter_map(|node| node.repeated_on).max() {
+        let same = repeated.iter().filter(|node| !node.is_doubtful()).count();
+        let _ = writeln!(
+            text,
+            "Executed a second time, on {threads} threads: {same} of {} gave the same bytes.",
+            nodes(repeated.len())
+        );
+    }
+    for node in report.nodes.iter().filter(|node| node.is_doubtful()) {
+        let ports: Vec<&str> = node.nondeterministic.keys().map(String::as_str).collect();
+        let ports = if ports.is_empty() { "its outputs".to_owned() } else { ports.join(", ") };
+        let other = if node.repeated_on.is_some() { "the second execution" } else { "an earlier run" };
+        let _ = writeln!(text, "WARNING: {} is not deterministic: {ports} differ from {other}.", node.node);
+        for difference in &node.differences {
+            let _ = writeln!(text, "  {difference}");
+        }
     }
     text
 }

@@ -14,11 +14,13 @@ use super::outside::{OutsideArgs, send_due};
 use super::pipeline_args::{PipelineArgs, environment, refresh};
 use super::progress::{self, ProgressMode};
 use super::render::{failures, run_report};
+use super::signing::signing_key;
 use super::verdict::NegativeVerdicts;
 use super::{Session, diagnostic, shell};
 use crate::artifact::Store;
+use crate::attest::SigningKey;
 use crate::base::CancelToken;
-use crate::engine::{self, Admission, PinnedSources, RunOptions, RunReport, RunStatus};
+use crate::engine::{self, Admission, NodeRecord, PinnedSources, RunOptions, RunReport, RunStatus};
 use crate::pipeline::{OnConflict, Pipeline};
 use crate::storage::{Holder, Lock};
 
@@ -57,6 +59,10 @@ pub(super) struct RunArgs {
     /// End with exit code 1 when a node is found not to be deterministic.
     #[arg(long)]
     strict: bool,
+    /// Execute every node that runs a second time, on another number of threads, and end with exit code 1 when it gives
+    /// other bytes. A deployment is repeated in a registry of its own; a `command` has its effects twice.
+    #[arg(long)]
+    check_determinism: bool,
     #[command(flatten)]
     outside: OutsideArgs,
 }
@@ -94,7 +100,7 @@ pub(super) async fn run(session: &Session, args: &RunArgs) -> Result<ExitCode, C
 }
 
 async fn carry_out(session: &Session, args: &RunArgs, run_id: String) -> Result<Called, CliError> {
-    let runner = Runner::new(&args.execution);
+    let runner = Runner::new(&args.execution).signing(signing_key()?).checking(args.check_determinism);
     let mut pipeline = args.pipeline.load_to_run()?;
     refresh(&mut pipeline, &args.refresh)?;
     let negative = NegativeVerdicts::new(&pipeline, &args.fail_on)?;
@@ -119,7 +125,7 @@ async fn carry_out(session: &Session, args: &RunArgs, run_id: String) -> Result<
     };
     give_back(lock).await;
     let report = ran?;
-    let doubtful = report.nodes.iter().any(|node| !node.nondeterministic.is_empty());
+    let doubtful = report.nodes.iter().any(NodeRecord::is_doubtful);
     if report.status != RunStatus::Succeeded {
         let failures = failures(&store, &report, &rerun_words()).await;
         session.print(&report, || match args.execution.quiet {
@@ -131,7 +137,7 @@ async fn carry_out(session: &Session, args: &RunArgs, run_id: String) -> Result<
     }
     send_due(&pipeline, &store, Some(&report)).await;
     let code = match report.status {
-        RunStatus::Succeeded if args.strict && doubtful => 1,
+        RunStatus::Succeeded if (args.strict || args.check_determinism) && doubtful => 1,
         RunStatus::Succeeded => negative.exit_code(&report),
         RunStatus::Failed => 1,
         RunStatus::Cancelled => runner.signal().await,
@@ -194,6 +200,8 @@ pub(super) async fn admit(
 pub(super) struct Runner<'a> {
     args: &'a ExecutionArgs,
     pub cancel: CancelToken,
+    signer: Option<Arc<SigningKey>>,
+    check: bool,
     signals: tokio::task::JoinHandle<u8>,
 }
 
@@ -201,7 +209,19 @@ impl<'a> Runner<'a> {
     /// Starts to listen for signals.
     pub(super) fn new(args: &'a ExecutionArgs) -> Self {
         let cancel = CancelToken::new();
-        Self { args, signals: tokio::spawn(watch_signals(cancel.clone())), cancel }
+        Self { args, signals: tokio::spawn(watch_signals(cancel.clone())), cancel, signer: None, check: false }
+    }
+
+    /// Signs what is said of promoted models.
+    pub(super) fn signing(mut self, key: Option<SigningKey>) -> Self {
+        self.signer = key.map(Arc::new);
+        self
+    }
+
+    /// Executes every node twice.
+    fn checking(mut self, check: bool) -> Self {
+        self.check = check;
+        self
     }
 
     /// Carries a run out, showing its progress.
@@ -212,16 +232,18 @@ impl<'a> Runner<'a> {
         sources: PinnedSources,
         run_id: String,
     ) -> Result<RunReport, CliError> {
+        let pool = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+            pool.map(Arc::new).map_err(|error| CliError::Usage(format!("cannot start {threads} threads: {error}")))
+        };
         let threads = self.args.threads.map_or_else(cores, usize::from);
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build()
-            .map_err(|error| CliError::Usage(format!("cannot start {threads} threads: {error}")))?;
+        // any other number would do: one more costs no time
+        let check = if self.check { Some(pool(threads + 1)?) } else { None };
         let (events, shown) = mpsc::unbounded_channel();
         let options = RunOptions {
             run_id,
             jobs: self.args.jobs.map_or_else(cores, usize::from),
-            pool: Arc::new(pool),
+            pool: pool(threads)?,
             now: super::clock(),
             cancel: self.cancel.clone(),
             events,
@@ -229,6 +251,8 @@ impl<'a> Runner<'a> {
             environment: environment(),
             new_id: Arc::new(super::new_id),
             parent: None,
+            signer: self.signer.clone(),
+            check,
         };
         let mode = if self.args.quiet { ProgressMode::None } else { self.args.progress };
         let display = tokio::spawn(progress::show(mode, shown));

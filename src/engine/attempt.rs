@@ -8,8 +8,10 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::sync::mpsc::UnboundedSender;
 
+use super::compare::{compare, logical_digests};
 use super::event::RunEvent;
 use super::log::AttemptLog;
+use super::repeat;
 use crate::artifact::{Action, Artifact, ArtifactRef, Commit, MadeBy, Scratch, Store, StoreError};
 use crate::base::{CancelToken, Digest, Timestamp};
 use crate::node::{CommandError, Executor, InputArtifact, NodeContext, NodeError, NodeKind, NodeOutput, PinnedFile};
@@ -17,6 +19,7 @@ use crate::pipeline::{CacheMode, FailureClass, LookUp};
 use crate::plan::{Fingerprint, Given};
 use crate::registry::RegistryClient;
 use crate::storage::StorageError;
+use crate::table::LogicalDigest;
 
 /// How long a node may take to stop once asked.
 pub(super) const GRACE: Duration = Duration::from_secs(10);
@@ -39,6 +42,8 @@ pub(super) struct Attempt {
     pub store: Store,
     pub registry: RegistryClient,
     pub pool: Arc<rayon::ThreadPool>,
+    /// The pool to execute it on a second time, to see whether it gives the same bytes.
+    pub check: Option<Arc<rayon::ThreadPool>>,
     pub cancel: CancelToken,
     pub events: UnboundedSender<RunEvent>,
     pub log: AttemptLog,
@@ -86,33 +91,66 @@ impl AttemptError {
 /// What a successful attempt left behind.
 pub(super) struct Made {
     pub action: Action,
-    /// Digests that another run stored for the same key, where they differ from ours.
+    /// Digests that another execution gave for the same key, where they differ from ours.
     pub nondeterministic: BTreeMap<String, Digest>,
+    /// Where those differ first, in words.
+    pub differences: Vec<String>,
+    /// The number of threads that it was executed on a second time.
+    pub repeated_on: Option<usize>,
+}
+
+impl Made {
+    /// A result with nothing to compare it with.
+    pub(super) const fn only(action: Action) -> Self {
+        Self { action, nondeterministic: BTreeMap::new(), differences: Vec::new(), repeated_on: None }
+    }
 }
 
 /// Runs the attempt to its end, or to the end of its time.
 pub(super) async fn attempt(attempt: Attempt) -> Result<Made, AttemptError> {
-    let context = context(&attempt).await?;
-    let body = execute(attempt.kind, attempt.with.clone(), Arc::clone(&attempt.pool), context);
-    let output = match attempt.timeout {
-        None => body.await?,
-        Some(timeout) => {
-            tokio::pin!(body);
-            match tokio::time::timeout(timeout, &mut body).await {
-                Ok(output) => output?,
-                Err(_) => {
-                    attempt.cancel.cancel();
-                    // one that does not stop is left behind: its result is not waited for and never stored
-                    let _ = tokio::time::timeout(GRACE, body).await;
-                    return Err(AttemptError::TimedOut(timeout));
-                }
-            }
-        }
+    let second = match &attempt.check {
+        // what a deployment finds in the registry is kept before it changes it
+        Some(pool) if repeat::can_be_repeated(attempt.kind) => Some((Arc::clone(pool), repeat::aside(&attempt).await?)),
+        _ => None,
     };
-    Ok(store_output(&attempt, output).await?)
+    let scratch = Scratch::new(attempt.store.clone(), tokio::runtime::Handle::current(), attempt.fingerprint.digest);
+    let context = context(&attempt, attempt.registry.clone(), scratch, "").await?;
+    let output = in_time(&attempt, Arc::clone(&attempt.pool), context).await?;
+    let artifacts = output.outputs.0.clone();
+    let mut made = store_output(&attempt, output).await?;
+    if let Some((pool, aside)) = second {
+        repeat::repeat(&attempt, pool, aside, &artifacts, &mut made).await?;
+    }
+    Ok(made)
 }
 
-async fn context(attempt: &Attempt) -> Result<NodeContext, StoreError> {
+/// Runs the body to its end, or to the end of its time.
+pub(super) async fn in_time(
+    attempt: &Attempt,
+    pool: Arc<rayon::ThreadPool>,
+    context: NodeContext,
+) -> Result<NodeOutput, AttemptError> {
+    let body = execute(attempt.kind, attempt.with.clone(), pool, context);
+    let Some(timeout) = attempt.timeout else { return Ok(body.await?) };
+    tokio::pin!(body);
+    match tokio::time::timeout(timeout, &mut body).await {
+        Ok(output) => Ok(output?),
+        Err(_) => {
+            attempt.cancel.cancel();
+            // one that does not stop is left behind: its result is not waited for and never stored
+            let _ = tokio::time::timeout(GRACE, body).await;
+            Err(AttemptError::TimedOut(timeout))
+        }
+    }
+}
+
+/// What the body may use; `prefix` stands before the words of its progress.
+pub(super) async fn context(
+    attempt: &Attempt,
+    registry: RegistryClient,
+    scratch: Scratch,
+    prefix: &'static str,
+) -> Result<NodeContext, StoreError> {
     let (mut inputs, mut many) = (BTreeMap::new(), BTreeMap::new());
     for (port, given) in &attempt.inputs {
         match given {
@@ -133,9 +171,10 @@ async fn context(attempt: &Attempt) -> Result<NodeContext, StoreError> {
     }
     let (node, events, log) = (attempt.node.clone(), attempt.events.clone(), attempt.log.clone());
     let progress = move |done, total, words: &str| {
-        log.progress(done, total, words);
+        let words = format!("{prefix}{words}");
+        log.progress(done, total, &words);
         // a display that is gone is no reason to stop
-        let _ = events.send(RunEvent::Progress { node: node.clone(), done, total, words: words.to_owned() });
+        let _ = events.send(RunEvent::Progress { node: node.clone(), done, total, words });
     };
     let log = attempt.log.clone();
     Ok(NodeContext {
@@ -147,8 +186,8 @@ async fn context(attempt: &Attempt) -> Result<NodeContext, StoreError> {
         cancel: attempt.cancel.clone(),
         progress: Arc::new(progress),
         log: Arc::new(move |line: &str| log.line(line)),
-        registry: attempt.registry.clone(),
-        scratch: Scratch::new(attempt.store.clone(), tokio::runtime::Handle::current(), attempt.fingerprint.digest),
+        registry,
+        scratch,
     })
 }
 
@@ -207,36 +246,69 @@ async fn store_output(attempt: &Attempt, output: NodeOutput) -> Result<Made, Sto
         fingerprint: attempt.fingerprint.digest,
         parts: attempt.fingerprint.parts.clone(),
         outputs,
+        logical: values_of(&output.outputs.0).await,
         values: output.values.0,
         summary: output.summary,
         made_by: MadeBy { run: attempt.run.clone(), node: attempt.node.clone() },
         txn: format!("{}/{}", attempt.run, attempt.node),
     };
     let behaviour = attempt.kind.descriptor().behaviour;
-    let ours = |action| Made { action, nondeterministic: BTreeMap::new() };
     if attempt.cache == CacheMode::Off || !behaviour.reusable {
-        return Ok(ours(action));
+        return Ok(Made::only(action));
     }
-    if behaviour.has_effect || attempt.cache == CacheMode::Refresh {
+    if behaviour.has_effect {
         attempt.store.replace_action(&action).await?;
-        return Ok(ours(action));
+        return Ok(Made::only(action));
+    }
+    if attempt.cache == CacheMode::Refresh {
+        // a function of its inputs gives the same bytes again: what was there is compared before it is replaced
+        let before = attempt.store.find_action(action.fingerprint).await?;
+        attempt.store.replace_action(&action).await?;
+        return Ok(match before {
+            Some(before) => against(attempt, &before, &output.outputs.0, action).await,
+            None => Made::only(action),
+        });
     }
     Ok(match attempt.store.commit_action(&action).await? {
-        Commit::Ours => ours(action),
-        Commit::Theirs(theirs) => settle(attempt, action, theirs).await?,
+        Commit::Ours => Made::only(action),
+        Commit::Theirs(theirs) => settle(attempt, action, theirs, &output.outputs.0).await?,
     })
 }
 
+/// The digests of the values of all tables; reading them back is work, and so is done where it holds nobody up.
+async fn values_of(artifacts: &BTreeMap<String, Artifact>) -> BTreeMap<String, LogicalDigest> {
+    let artifacts = artifacts.clone();
+    let of_all = move || artifacts.iter().flat_map(|(port, artifact)| logical_digests(port, artifact)).collect();
+    tokio::task::spawn_blocking(of_all).await.unwrap_or_default()
+}
+
 /// Somebody stored a result for our key first. If it can be read it stays, and any difference is evidence.
-async fn settle(attempt: &Attempt, ours: Action, theirs: Action) -> Result<Made, StoreError> {
-    let differing = theirs
-        .outputs
-        .iter()
-        .filter(|(port, output)| ours.outputs.get(*port).map(|own| own.sha256) != Some(output.sha256))
-        .map(|(port, output)| (port.clone(), output.sha256))
-        .collect::<BTreeMap<_, _>>();
+async fn settle(
+    attempt: &Attempt,
+    ours: Action,
+    theirs: Action,
+    artifacts: &BTreeMap<String, Artifact>,
+) -> Result<Made, StoreError> {
+    let mut made = against(attempt, &theirs, artifacts, ours).await;
     // ours has just been written; theirs may have lost a blob since, which was the reason to run again
-    let readable = attempt.store.find_action(theirs.fingerprint).await?.is_some();
-    let action = if readable { theirs } else { ours };
-    Ok(Made { action, nondeterministic: differing })
+    if attempt.store.find_action(theirs.fingerprint).await?.is_some() {
+        made.action = theirs;
+    }
+    Ok(made)
+}
+
+/// Our result with what differs from that of another execution with the same key.
+async fn against(attempt: &Attempt, other: &Action, artifacts: &BTreeMap<String, Artifact>, ours: Action) -> Made {
+    let mut made = Made::only(ours);
+    for (port, reference) in &other.outputs {
+        if made.action.outputs.get(port).map(|own| own.sha256) == Some(reference.sha256) {
+            continue;
+        }
+        made.nondeterministic.insert(port.clone(), reference.sha256);
+        // one that cannot be read any more differs all the same; where cannot be said
+        if let (Some(now), Ok(before)) = (artifacts.get(port), attempt.store.get(reference).await) {
+            made.differences.extend(compare(port, &before, now).words());
+        }
+    }
+    made
 }

@@ -52,7 +52,7 @@ pub(super) fn run(mut call: Call) -> Pin<Box<dyn Future<Output = Result<Made, At
             RunStatus::Cancelled => Err(NodeError::Cancelled.into()),
             RunStatus::Failed => Err(NodeError::failed(failure(&report)).into()),
             RunStatus::Succeeded => {
-                let record = record(&report, &call.pipeline).map_err(NodeError::failed)?;
+                let record = record(&report, &call.pipeline.params).map_err(NodeError::failed)?;
                 let reference = call.store.put(&record).await?;
                 let count = |outcome| report.nodes.iter().filter(|node| node.outcome == outcome).count();
                 let (ran, reused) = (count(Outcome::Succeeded), count(Outcome::Reused));
@@ -67,12 +67,13 @@ pub(super) fn run(mut call: Call) -> Pin<Box<dyn Future<Output = Result<Made, At
                     fingerprint: call.fingerprint.digest,
                     parts: call.fingerprint.parts,
                     outputs: [("record".to_owned(), reference)].into(),
+                    logical: BTreeMap::new(),
                     values: values.map(|(name, value)| (name.to_owned(), value)).into(),
                     summary: format!("as of {}: {ran} ran, {reused} reused", report.as_of),
                     made_by: MadeBy { run: parent.unwrap_or(run), node: call.node },
                     txn: String::new(),
                 };
-                Ok(Made { action, nondeterministic: BTreeMap::new() })
+                Ok(with_doubts(Made::only(action), &report))
             }
         }
     })
@@ -112,14 +113,29 @@ async fn forward(mut events: UnboundedReceiver<RunEvent>, node: String, total: u
     }
 }
 
+/// A result with what was found not to be deterministic inside.
+fn with_doubts(mut made: Made, report: &RunReport) -> Made {
+    for node in &report.nodes {
+        let inside = |port: &String| format!("{}.{port}", node.node);
+        made.nondeterministic.extend(node.nondeterministic.iter().map(|(port, digest)| (inside(port), *digest)));
+        made.differences.extend(node.differences.iter().map(inside));
+        made.repeated_on = made.repeated_on.max(node.repeated_on);
+    }
+    made
+}
+
 fn failure(report: &RunReport) -> String {
     let failed = report.nodes.iter().find(|node| node.outcome == Outcome::Failed);
     let why = failed.map_or_else(|| report.reason.clone(), |node| format!("{}: {}", node.node, node.reason));
     format!("run {} failed: {why}", report.run)
 }
 
-/// What became of the child's nodes, without ids and times: equal results are equal bytes.
-fn record(report: &RunReport, pipeline: &Pipeline) -> Result<Artifact, crate::base::CanonicalError> {
+/// What became of the child's nodes, without ids and times: equal results are equal bytes. The nodes come in the order of
+/// the pipeline.
+pub(super) fn record(
+    report: &RunReport,
+    params: &BTreeMap<String, serde_json::Value>,
+) -> Result<Artifact, crate::base::CanonicalError> {
     let nodes: Vec<serde_json::Value> = report
         .nodes
         .iter()
@@ -133,7 +149,7 @@ fn record(report: &RunReport, pipeline: &Pipeline) -> Result<Artifact, crate::ba
         })
         .collect();
     let record = json!({
-        "pipeline": report.pipeline, "as_of": report.as_of, "params": pipeline.params, "nodes": nodes,
+        "pipeline": report.pipeline, "as_of": report.as_of, "params": params, "nodes": nodes,
     });
     Ok(Artifact::file(ArtifactType::Run, canonical_json(&record)?))
 }

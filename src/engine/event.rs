@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::artifact::{ArtifactRef, FileRef, Scalar};
 use crate::base::{Digest, Timestamp};
+use crate::table::LogicalDigest;
 
 /// How a node ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,13 +71,22 @@ pub struct NodeRecord {
     pub parts: Value,
     /// Artifacts by port.
     pub outputs: BTreeMap<String, ArtifactRef>,
+    /// Digests of the values of every table among the artifacts, by port or `port/file`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub logical: BTreeMap<String, LogicalDigest>,
     /// Values by name.
     pub values: BTreeMap<String, Scalar>,
     /// The run that computed it: this one, or the one it was reused from.
     pub made_by: Option<String>,
-    /// Digests by port that another run wrote for the same key, where they differ from ours.
+    /// Digests by port that another execution gave for the same key, where they differ from ours.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub nondeterministic: BTreeMap<String, Digest>,
+    /// Where those differ first, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub differences: Vec<String>,
+    /// The number of threads that it was executed on a second time, to see whether it gives the same bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repeated_on: Option<usize>,
     /// The tries, first to last; none where it did not run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attempts: Vec<AttemptRecord>,
@@ -84,6 +94,13 @@ pub struct NodeRecord {
     pub started: Timestamp,
     /// When it ended.
     pub ended: Timestamp,
+}
+
+impl NodeRecord {
+    /// Says whether another execution gave something else for the same inputs.
+    pub fn is_doubtful(&self) -> bool {
+        !self.nondeterministic.is_empty() || !self.differences.is_empty()
+    }
 }
 
 /// Something that happened.

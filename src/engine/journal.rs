@@ -5,6 +5,7 @@
 //! runs/<date>/<id>/nodes/<n>.json        what became of nodes that ended in one moment
 //! runs/<date>/<id>/logs/<node>.<k>.log   lines of attempt k of a node
 //! runs/<date>/<id>/events/<n>.ndjson     what happened, in order, written with the nodes
+//! runs/<date>/<id>/openlineage.ndjson    the same as OpenLineage events, for catalogues of data
 //! runs/<date>/<id>/end.json              how the run ended; without it the run was interrupted
 //! ```
 
@@ -16,6 +17,7 @@ use serde_json::{Value, json};
 
 use super::RunReport;
 use super::event::{NodeRecord, RunEvent, RunStatus};
+use super::lineage::Lineage;
 use crate::artifact::{ArtifactRef, FileRef, Store, StoreError};
 use crate::base::{Digest, Timestamp};
 
@@ -102,6 +104,7 @@ pub(super) struct Journal {
     /// Records of nodes, and events, that are not written yet.
     nodes: Vec<NodeRecord>,
     events: Vec<u8>,
+    lineage: Lineage,
     /// How often those were written.
     chunks: usize,
 }
@@ -130,7 +133,8 @@ impl Journal {
     /// Opens the record and writes its start.
     pub(super) async fn start(store: &Store, start: &StartRecord) -> Result<Self, StoreError> {
         let folder = folder_of(&start.at, &start.run);
-        let journal = Self { store: store.clone(), folder, nodes: Vec::new(), events: Vec::new(), chunks: 0 };
+        let lineage = Lineage::start(start);
+        let journal = Self { store: store.clone(), folder, nodes: Vec::new(), events: Vec::new(), lineage, chunks: 0 };
         journal.write("start.json", start).await?;
         Ok(journal)
     }
@@ -155,6 +159,7 @@ impl Journal {
     /// Keeps what became of a node for the record. It is written with others of the same moment: results are found by
     /// their fingerprints, so that a kill in between loses a line of the record and no work.
     pub(super) fn node(&mut self, record: NodeRecord) {
+        self.lineage.node(&record);
         self.nodes.push(record);
     }
 
@@ -191,6 +196,9 @@ impl Journal {
     /// Writes what was held back and, last, the end.
     pub(super) async fn end(mut self, end: &EndRecord) -> Result<(), StoreError> {
         self.flush().await?;
+        let lineage = std::mem::take(&mut self.lineage).end(end);
+        let name = format!("{}/openlineage.ndjson", self.folder);
+        self.store.storage().create(&name, lineage.into()).await?;
         self.write("end.json", end).await
     }
 
@@ -220,7 +228,7 @@ fn file_name(node: &str) -> String {
     format!("{kept}-{}", Digest::of(node.as_bytes()).short())
 }
 
-fn folder_of(at: &Timestamp, run: &str) -> String {
+pub(super) fn folder_of(at: &Timestamp, run: &str) -> String {
     format!("runs/{}/{run}", at.date())
 }
 
@@ -306,7 +314,7 @@ pub async fn run_before(store: &Store, run: &StartRecord) -> Result<Option<RunVi
     Ok(None)
 }
 
-async fn read_folder(store: &Store, folder: &str) -> Result<Option<RunView>, StoreError> {
+pub(super) async fn read_folder(store: &Store, folder: &str) -> Result<Option<RunView>, StoreError> {
     let Some(RunHead { start, end }) = read_head(store, folder).await? else { return Ok(None) };
     let mut nodes = Vec::new();
     for name in store.storage().list(&format!("{folder}/nodes")).await? {

@@ -9,15 +9,20 @@
 
 mod attempt;
 mod audit;
+mod audit_node;
 mod child;
+mod compare;
 mod event;
 mod exclusive;
 pub mod gc;
 mod journal;
+mod lineage;
 mod log;
 mod notify;
+mod provenance;
 mod publish;
 mod queue;
+mod repeat;
 mod scheduler;
 mod sources;
 
@@ -30,14 +35,19 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 
 use crate::artifact::StoreError;
+use crate::attest::SigningKey;
 use crate::base::{CancelToken, Timestamp};
 use crate::pipeline::LookUp;
 
-pub use audit::{AuditLevel, AuditOptions, AuditReport, AuditStatus, Finding, audit};
+pub use audit::{
+    AuditLevel, AuditOptions, AuditReport, AuditStatus, AuditSubject, Check, CheckLine, Finding, RESULT_V0_1, Root,
+    audit,
+};
 pub use event::{AttemptRecord, NodeRecord, Outcome, RunEvent, RunStatus};
 pub use exclusive::{Admission, acquire, enter, group_lock_name, is_live, live_runs, run_lock_name};
 pub use journal::{EndRecord, RunHead, RunView, StartRecord, last_parts, read_log, read_run, run_before, run_heads};
 pub use notify::{DueNotification, outbox};
+pub use provenance::PROVENANCE_V1;
 pub use scheduler::run;
 pub use sources::{PinnedSources, pin};
 
@@ -63,6 +73,10 @@ pub struct RunOptions {
     pub new_id: Arc<dyn Fn() -> String + Send + Sync>,
     /// The run that this one is a node of.
     pub parent: Option<String>,
+    /// Signs what is said of promoted models.
+    pub signer: Option<Arc<SigningKey>>,
+    /// Every node that runs is executed a second time on this pool, to see whether it gives the same bytes.
+    pub check: Option<Arc<rayon::ThreadPool>>,
 }
 
 impl RunOptions {
@@ -79,6 +93,8 @@ impl RunOptions {
             environment: Arc::clone(&self.environment),
             new_id: Arc::clone(&self.new_id),
             parent: Some(format!("{}/{node}", self.run_id)),
+            signer: self.signer.clone(),
+            check: self.check.clone(),
         }
     }
 }

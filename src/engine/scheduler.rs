@@ -9,18 +9,19 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::attempt::{Attempt, AttemptError, GRACE, Made, attempt};
-use super::child;
 use super::event::{AttemptRecord, NodeRecord, Outcome, RunEvent, RunStatus};
 use super::exclusive::enter;
 use super::journal::{EndRecord, Journal, StartRecord};
 use super::log::AttemptLog;
 use super::notify::{DueNotification, due, write_down};
+use super::provenance::attest;
 use super::publish::publish;
 use super::queue::Queue;
 use super::{EngineError, PinnedSources, RunOptions, RunReport, chain};
+use super::{audit_node, child};
 use crate::artifact::{Action, Artifact, ArtifactType, Store, StoreError};
 use crate::base::{CancelToken, Digest, Seed, Timestamp};
-use crate::node::NodeError;
+use crate::node::{Executor, NodeError};
 use crate::pipeline::{Node, Pipeline};
 use crate::plan::{Fingerprint, Given, NodeState, Outside, Resolution, find_reusable, resolve};
 use crate::registry::{Registry, RegistryClient};
@@ -61,7 +62,7 @@ pub async fn run(
     };
     let entered = enter(store.storage(), &options.run_id, &options.cancel).await.map_err(StoreError::from)?;
     let journal = Journal::start(store, &start).await?;
-    let mut scheduler = Scheduler::new(pipeline, store, options, sources, journal, at);
+    let mut scheduler = Scheduler::new(pipeline, store, options, sources, journal, start);
     scheduler.emit(RunEvent::RunStarted {
         run: options.run_id.clone(),
         pipeline: pipeline.name.clone(),
@@ -106,7 +107,7 @@ struct Scheduler<'a> {
     registry: RegistryClient,
     /// Stops this run: because the caller asks, or its time is over.
     cancel: CancelToken,
-    started: Timestamp,
+    start: StartRecord,
     states: BTreeMap<String, NodeState>,
     records: BTreeMap<usize, NodeRecord>,
     /// For each node, how many of those it waits for have not ended.
@@ -131,7 +132,7 @@ impl<'a> Scheduler<'a> {
         options: &'a RunOptions,
         sources: PinnedSources,
         journal: Journal,
-        started: Timestamp,
+        start: StartRecord,
     ) -> Self {
         let nodes = &pipeline.nodes;
         let index: BTreeMap<&str, usize> = nodes.iter().enumerate().map(|(at, node)| (node.id.as_str(), at)).collect();
@@ -162,7 +163,7 @@ impl<'a> Scheduler<'a> {
             journal,
             registry,
             cancel: options.cancel.child(),
-            started,
+            start,
             states: BTreeMap::new(),
             records: BTreeMap::new(),
             waiting,
@@ -329,11 +330,20 @@ impl<'a> Scheduler<'a> {
             store: self.store.clone(),
             registry: self.registry.clone(),
             pool: Arc::clone(&self.options.pool),
+            check: self.options.check.clone(),
             cancel,
             events: self.options.events.clone(),
             log: log.clone(),
         };
-        self.running.spawn(async move { Ended { at, result: attempt(work).await, start, started, log } });
+        let audits = node.kind.descriptor().behaviour.executor == Executor::Auditor;
+        if audits {
+            // it reads the records of what has become of this run's nodes so far
+            self.journal.flush().await?;
+        }
+        self.running.spawn(async move {
+            let result = if audits { audit_node::run(work).await } else { attempt(work).await };
+            Ended { at, result, start, started, log }
+        });
         Ok(())
     }
 
@@ -377,6 +387,8 @@ impl<'a> Scheduler<'a> {
         let state = match result {
             Ok(made) => {
                 record.nondeterministic = made.nondeterministic;
+                record.differences = made.differences;
+                record.repeated_on = made.repeated_on;
                 Self::done(&mut record, made.action, Outcome::Succeeded)
             }
             Err(AttemptError::Node(NodeError::Cancelled)) => {
@@ -534,9 +546,12 @@ impl<'a> Scheduler<'a> {
             fingerprint: None,
             parts: serde_json::Value::Null,
             outputs: BTreeMap::new(),
+            logical: BTreeMap::new(),
             values: BTreeMap::new(),
             made_by: None,
             nondeterministic: BTreeMap::new(),
+            differences: Vec::new(),
+            repeated_on: None,
             attempts: Vec::new(),
             started,
             ended: self.now(),
@@ -548,6 +563,7 @@ impl<'a> Scheduler<'a> {
         record.summary = action.summary;
         record.made_by = Some(action.made_by.run);
         record.outputs.clone_from(&action.outputs);
+        record.logical = action.logical;
         record.values.clone_from(&action.values);
         NodeState::Done { outputs: action.outputs, values: action.values, reused: outcome == Outcome::Reused }
     }
@@ -591,6 +607,9 @@ impl<'a> Scheduler<'a> {
                 Err(error) => result = Err(error),
             }
         }
+        if result.is_ok() {
+            result = attest(self.store, &self.start, &nodes, self.options.signer.as_deref()).await;
+        }
         let at = self.now();
         let status = if result.is_err() && status == RunStatus::Succeeded { RunStatus::Failed } else { status };
         let reason = match (&result, self.options.timeout.filter(|_| self.timed_out)) {
@@ -616,7 +635,7 @@ impl<'a> Scheduler<'a> {
             params: self.pipeline.params.clone(),
             status,
             reason,
-            started: self.started,
+            started: self.start.at,
             ended: at,
             nodes,
             published,

@@ -105,6 +105,8 @@ pub enum Executor {
     Thread,
     /// The engine itself: the node is a pipeline.
     Engine,
+    /// The auditor of the engine: the node reads the records of the store.
+    Auditor,
 }
 
 /// What the planner and the engine must know of a kind.

@@ -9,6 +9,7 @@
 
 mod accumulate;
 mod backtest;
+mod audit;
 mod bars;
 mod command;
 mod deploy_if_better;
@@ -25,6 +26,7 @@ mod schema_tests;
 mod signals;
 mod train;
 
+pub use audit::{AuditConfig, AuditDepth};
 pub use command::CommandError;
 pub use kind::{
     Behaviour, ConfigError, Declared, Descriptor, Executor, InputArtifact, InputPort, Kind, Named, NodeContext,
@@ -43,6 +45,7 @@ pub const KINDS: &[&dyn NodeKind] = &[
     &drift_check::DriftCheck,
     &deploy_if_better::DeployIfBetter,
     &leaderboard::Leaderboard,
+    &audit::Audit,
     &command::Command,
     &pipeline::Pipeline,
     &noop::Noop,

@@ -107,8 +107,10 @@ pub(super) const NOTIFY: &[Key] = &[
     ("optional", "Whether a variable of the environment that is not set switches this entry off."),
 ];
 
-pub(super) const PROJECT: &[Key] =
-    &[("store", "Where artifacts, run records and the registry live: a folder or `s3://bucket/prefix`.")];
+pub(super) const PROJECT: &[Key] = &[
+    ("store", "Where artifacts, run records and the registry live: a folder or `s3://bucket/prefix`."),
+    ("signing_key", "The Ed25519 key that promotions are signed with: a file with a private key in PEM."),
+];
 
 /// The names of a table.
 pub(super) fn names(keys: &'static [Key]) -> impl Iterator<Item = &'static str> + Clone {

@@ -13,6 +13,8 @@ use crate::base::Problem;
 pub struct Project {
     /// Where the store is.
     pub store: Option<String>,
+    /// The file of the key that promotions are signed with.
+    pub signing_key: Option<String>,
 }
 
 impl Project {
@@ -28,20 +30,26 @@ impl Project {
         let mut problems = Vec::new();
         let mut reader = Reader { problems: &mut problems };
         let fields = reader.mapping(&tree, "a project file", keys::PROJECT);
-        let store = fields.get("store").and_then(|store| reader.text(store, "store"));
-        let store = store.and_then(|store| match filled(&store, environment) {
-            Ok(store) => Some(store),
-            Err(problem) => {
-                reader.report(problem);
-                None
+        let mut value = |key: &str, example: &str| {
+            let text = fields.get(key).and_then(|value| reader.text(value, key))?;
+            match filled(&text, key, example, environment) {
+                Ok(value) => Some(value),
+                Err(problem) => {
+                    reader.report(problem);
+                    None
+                }
             }
-        });
-        if problems.is_empty() { Ok(Self { store }) } else { Err(problems) }
+        };
+        let project = Self {
+            store: value("store", "artifacts/store"),
+            signing_key: value("signing_key", "configs/keys/signing.pem"),
+        };
+        if problems.is_empty() { Ok(project) } else { Err(problems) }
     }
 }
 
 /// A text with the environment filled in.
-fn filled(text: &Text, environment: &LookUp) -> Result<String, Problem> {
+fn filled(text: &Text, key: &str, example: &str, environment: &LookUp) -> Result<String, Problem> {
     let resolve = |name: &str| match name.trim().strip_prefix("env.") {
         Some(variable) => environment(variable).map(Value::String).ok_or_else(|| {
             let message = format!("the environment variable `{variable}` is not set");
@@ -55,8 +63,8 @@ fn filled(text: &Text, environment: &LookUp) -> Result<String, Problem> {
     match fill_text(&text.value, text.span, &resolve)? {
         Value::String(filled) if !filled.trim().is_empty() => Ok(filled),
         _ => {
-            let message = "`store`: expected a folder or `s3://bucket/prefix`, found nothing";
-            Err(Problem::new("pipeline::type", text.span, message).hint("write `store: artifacts/store`"))
+            let message = format!("`{key}`: expected a value, found nothing");
+            Err(Problem::new("pipeline::type", text.span, message).hint(format!("write `{key}: {example}`")))
         }
     }
 }
@@ -78,6 +86,13 @@ mod tests {
         assert_eq!(read("store: artifacts/store\n"), Ok(Some("artifacts/store".to_owned())));
         assert_eq!(read("store: s3://bucket/${env.TEAM}/store\n"), Ok(Some("s3://bucket/blue/store".to_owned())));
         assert_eq!(read("# nothing yet\n"), Ok(None));
+    }
+
+    #[test]
+    fn the_signing_key_is_a_path() {
+        let environment: LookUp = Arc::new(|_| None);
+        let project = Project::read("signing_key: configs/keys/signing.pem\n", &environment).unwrap();
+        assert_eq!(project.signing_key.as_deref(), Some("configs/keys/signing.pem"));
     }
 
     #[test]

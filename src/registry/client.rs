@@ -60,6 +60,11 @@ impl RegistryClient {
         Self { registry, runtime, now, by: by.into(), txn: txn.into() }
     }
 
+    /// What tells it the time.
+    pub fn clock(&self) -> Arc<dyn Fn() -> Timestamp + Send + Sync> {
+        Arc::clone(&self.now)
+    }
+
     /// Reads and checks a model's log.
     ///
     /// # Errors

@@ -42,8 +42,10 @@ impl Table {
         if self.schema != other.schema {
             return Some(Difference::Head(format!("the schema: {} -> {}", self.schema, other.schema)));
         }
-        if let Some((name, _)) = self.facts.iter().find(|(name, fact)| other.facts.get(*name) != Some(*fact)) {
-            return Some(Difference::Head(format!("the fact `{name}`")));
+        let mut facts = self.facts.keys().chain(other.facts.keys());
+        if let Some(name) = facts.find(|name| self.facts.get(*name) != other.facts.get(*name)) {
+            let words = |table: &Self| table.facts.get(name).map_or("none", String::as_str).to_owned();
+            return Some(Difference::Head(format!("the fact `{name}`: {} -> {}", words(self), words(other))));
         }
         let names = |table: &Self| table.columns().iter().map(|column| column.name.clone()).collect::<Vec<_>>();
         if names(self) != names(other) {

@@ -5,15 +5,19 @@
 //! `walkforward.columns` (unit and meaning of each column). No clock, no host, no library version. The same values are
 //! the same bytes.
 //!
+//! A table has a second digest, of its values alone ([`LogicalDigest`]): two encodings of equal values share it.
+//!
 //! Undefined numbers are NaN in memory and null in Parquet.
 
 mod csv;
 mod difference;
+mod logical;
 mod parquet_io;
 
 use std::collections::BTreeMap;
 
 pub use difference::Difference;
+pub use logical::LogicalDigest;
 
 /// A table that is not what its reader needs.
 #[derive(Debug, thiserror::Error)]

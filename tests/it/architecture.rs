@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// Rooms by layer, lowest first. An arrow may go down; within a layer it takes a row in [`SIDEWAYS`].
 const LAYERS: &[&[&str]] = &[
     &["base"],
-    &["storage", "table", "indicator", "metric", "stats"],
+    &["attest", "storage", "table", "indicator", "metric", "stats"],
     &["artifact", "market"],
     &["expression"],
     &["registry", "tune", "model", "drift", "label", "feature", "split", "backtest", "strategy"],

@@ -1,4 +1,8 @@
-//! The audit: a whole model is verified at every level, and whatever was changed is found.
+//! The audit: a whole model is verified at every level, and whatever was changed is found, if it has to do with the subject.
+
+mod determinism;
+mod node;
+mod signed;
 
 use crate::bench::{Bench, Call, read_json};
 use serde_json::Value;
@@ -8,9 +12,28 @@ const MODEL: &str = "synthetic-quality";
 
 fn deployed() -> Bench {
     let bench = Bench::new();
+    deploy(&bench);
+    bench
+}
+
+/// Deploys a model of the synthetic market: the shipped pipeline with a smaller model and fewer resamples, whose gate asks for
+/// no more than skill.
+fn deploy(bench: &Bench) {
+    let gate = "policy: {guardrails: {max_sharpe_drop: null, max_drawdown_rise: null, max_calibration_gap: null, \
+                expectancy_not_worse: false, max_log_loss_ratio: null, min_brier_skill: null, min_mcc: null}}";
+    let smaller = [
+        ("{kind: random-forest, trees: 200}", "{kind: logistic}".to_owned()),
+        ("confidence_threshold: 0.5}\n", "confidence_threshold: 0.5}\n      intervals: {resamples: 20}\n".to_owned()),
+        ("{registry: synthetic-quality}", format!("{{registry: synthetic-quality, {gate}}}")),
+    ];
+    let mut text = bench.read(SYNTHETIC);
+    for (shipped, small) in smaller {
+        assert!(text.contains(shipped), "{shipped}");
+        text = text.replace(shipped, &small);
+    }
+    bench.write(SYNTHETIC, text);
     let run = bench.run(SYNTHETIC, &[]);
     assert_eq!(run.node("deploy")["values"]["applied"], true);
-    bench
 }
 
 fn audit(bench: &Bench, args: &[&str]) -> (Call, Value) {
@@ -20,8 +43,34 @@ fn audit(bench: &Bench, args: &[&str]) -> (Call, Value) {
     (call, result)
 }
 
+fn findings(report: &Value) -> &[Value] {
+    report["findings"].as_array().unwrap()
+}
+
 fn of_status<'a>(report: &'a Value, status: &str) -> Vec<&'a Value> {
-    report["findings"].as_array().unwrap().iter().filter(|finding| finding["status"] == status).collect()
+    findings(report).iter().filter(|finding| finding["status"] == status).collect()
+}
+
+/// `check what` of everything with a status.
+fn words(report: &Value, status: &str) -> Vec<String> {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    of_status(report, status)
+        .iter()
+        .map(|finding| format!("{} {}", text(&finding["check"]), text(&finding["what"])))
+        .collect()
+}
+
+/// Changes one byte in the middle of a file.
+fn flip(path: &std::path::Path) {
+    let mut bytes = std::fs::read(path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(path, bytes).unwrap();
+}
+
+fn version(bench: &Bench) -> Value {
+    let log = bench.stored("registry/synthetic-quality/log");
+    read_json(&log[0])["body"]["action"]["promote"]["version"].clone()
 }
 
 #[test]
@@ -29,16 +78,27 @@ fn a_model_in_production_is_verified_down_to_a_rebuild_of_every_node() {
     let bench = deployed();
     let (call, report) = audit(&bench, &[MODEL, "--level", "rebuild"]);
     assert_eq!((call.code, report["verdict"].as_str()), (Some(0), Some("verified")), "{report:#}");
-    let rebuilt: Vec<&str> = report["findings"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .filter(|finding| finding["level"] == "rebuild")
-        .map(|finding| finding["what"].as_str().unwrap())
-        .collect();
-    assert_eq!(rebuilt, ["accumulate", "train", "evaluate"], "makers come before those that read from them");
-    let decisions = of_status(&report, "verified").iter().filter(|finding| finding["level"] == "decisions").count();
-    assert_eq!(decisions, 4, "fingerprints, conditions, drift verdict, gate: {report:#}");
+    let of_check = |check: &str| {
+        let found = findings(&report).iter().filter(|finding| finding["check"] == check);
+        found.map(|finding| finding["what"].as_str().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        of_check("rebuild"),
+        ["accumulate", "train", "evaluate"],
+        "makers come before those that read from them"
+    );
+    assert_eq!(of_check("decisions"), ["drift", "deploy"]);
+    assert_eq!(of_check("provenance"), ["synthetic-quality, slot 0"]);
+    assert_eq!(of_check("values").len(), 1, "tables are read back");
+}
+
+#[test]
+fn a_whole_run_is_rebuilt_with_its_deployment_in_a_registry_of_its_own() {
+    let bench = deployed();
+    let (call, report) = audit(&bench, &["latest", "--level", "rebuild"]);
+    assert_eq!((call.code, report["verdict"].as_str()), (Some(0), Some("verified")), "{report:#}");
+    let rebuilt = findings(&report).iter().filter(|finding| finding["check"] == "rebuild").count();
+    assert_eq!(rebuilt, 5, "{report:#}");
 }
 
 #[test]
@@ -56,28 +116,22 @@ fn a_rebuild_is_the_same_from_another_folder_and_with_another_number_of_threads(
 fn an_audit_changes_nothing_in_the_store() {
     let bench = deployed();
     let before = bench.stored("");
-    audit(&bench, &[MODEL, "--level", "rebuild"]);
+    audit(&bench, &["all", "--level", "rebuild"]);
     assert_eq!(bench.stored(""), before);
 }
 
 #[test]
 fn a_byte_that_was_changed_is_found() {
     let bench = deployed();
-    let entry = read_json(&bench.stored("registry")[0]);
-    let version = &entry["body"]["action"]["promote"]["version"];
-    let blob = bench.blob(version["evaluation"]["sha256"].as_str().unwrap());
-    let mut bytes = std::fs::read(&blob).unwrap();
-    let middle = bytes.len() / 2;
-    bytes[middle] ^= 1;
-    std::fs::write(&blob, bytes).unwrap();
+    flip(&bench.blob(version(&bench)["evaluation"]["sha256"].as_str().unwrap()));
     let (call, report) = audit(&bench, &[MODEL, "--level", "digests"]);
     assert_eq!(call.code, Some(3));
-    let wrong = of_status(&report, "mismatch");
-    assert!(wrong.len() == 1 && wrong[0]["what"].as_str().unwrap().starts_with("evaluation"), "{report:#}");
+    let wrong = words(&report, "mismatch");
+    assert!(wrong.len() == 1 && wrong[0].starts_with("bytes evaluation"), "{report:#}");
 }
 
 #[test]
-fn a_record_that_was_changed_is_found() {
+fn a_record_that_was_changed_is_found_and_so_is_a_registry_that_was() {
     let bench = deployed();
     let records: Vec<_> =
         bench.stored("runs").into_iter().filter(|path| path.parent().unwrap().ends_with("nodes")).collect();
@@ -85,22 +139,60 @@ fn a_record_that_was_changed_is_found() {
     std::fs::write(&records[0], text.replace("succeeded", "reused")).unwrap();
     let (call, report) = audit(&bench, &[MODEL, "--level", "chain"]);
     assert_eq!(call.code, Some(3), "{report:#}");
-    assert!(
-        of_status(&report, "mismatch")
-            .iter()
-            .any(|finding| finding["what"].as_str().unwrap().contains("records of run"))
-    );
+    assert!(words(&report, "mismatch").iter().any(|words| words.starts_with("records run ")), "{report:#}");
+
+    let entry = &bench.stored("registry/synthetic-quality/log")[0];
+    let text = std::fs::read_to_string(entry).unwrap();
+    std::fs::write(entry, text.replace("champion", "champiom")).unwrap();
+    let (call, report) = audit(&bench, &[MODEL]);
+    assert_eq!(call.code, Some(3), "{report:#}");
+    assert_eq!(words(&report, "mismatch"), ["registry log of synthetic-quality"]);
 }
 
 #[test]
-fn a_run_and_an_artifact_can_be_audited_and_what_is_not_there_is_refused() {
+fn damage_that_has_nothing_to_do_with_the_subject_is_found_by_an_audit_of_everything_only() {
+    let bench = deployed();
+    // a run of another pipeline, all of whose records are damaged
+    bench.write(
+        "other.yaml",
+        "version: 1\nname: other\nas_of: 2018-09-28\nnodes:\n  echo:\n    kind: command\n    with: {argv: [sh, -c, \
+         echo hello > out], outputs: {out: {path: out}}}\n",
+    );
+    let other = bench.run("other.yaml", &[]);
+    let id = other.0["run"].as_str().unwrap().to_owned();
+    let of_other = |path: &std::path::PathBuf| path.to_string_lossy().contains(&id);
+    for path in bench.stored("runs").iter().filter(|path| of_other(path) && path.extension().unwrap() == "json") {
+        flip(path);
+    }
+    flip(&bench.blob(other.digest("echo", "out")));
+
+    let (call, report) = audit(&bench, &[MODEL]);
+    assert_eq!((call.code, report["verdict"].as_str()), (Some(0), Some("verified")), "{report:#}");
+    let (call, report) = audit(&bench, &["all"]);
+    assert!(matches!(call.code, Some(3 | 4)), "{report:#}");
+    let checks: std::collections::BTreeSet<&str> = findings(&report)
+        .iter()
+        .filter(|finding| finding["status"] != "verified")
+        .map(|finding| finding["check"].as_str().unwrap())
+        .collect();
+    assert_eq!(checks.into_iter().collect::<Vec<_>>(), ["blobs", "records"], "{report:#}");
+    let (_, report) = audit(&bench, &[&id]);
+    assert!(findings(&report).iter().any(|finding| finding["check"] == "records"), "{report:#}");
+    assert_ne!(report["verdict"], "verified");
+}
+
+#[test]
+fn runs_artifacts_slots_aliases_and_everything_can_be_audited_and_what_is_not_there_is_refused() {
     let bench = deployed();
     let digest = bench.shown().digest("train", "model").to_owned();
-    for subject in ["latest", &digest[..12], "synthetic-quality@0"] {
+    let model = ["synthetic-quality@0", "synthetic-quality@champion", "synthetic-quality@production"];
+    for subject in ["latest", "all", &digest[..12]].into_iter().chain(model) {
         let (call, report) = audit(&bench, &[subject]);
         assert_eq!((call.code, report["verdict"].as_str()), (Some(0), Some("verified")), "{subject}: {report:#}");
     }
-    for nothing in ["synthetic-quality@7", "nobody", "ffffffffffff"] {
+    let (_, report) = audit(&bench, &[&digest[..12]]);
+    assert!(report["subject"].as_str().unwrap().ends_with("synthetic-quality slot 0"), "{report:#}");
+    for nothing in ["synthetic-quality@7", "synthetic-quality@canary", "nobody", "ffffffffffff"] {
         let call = bench.call(&["audit", nothing]);
         assert_eq!(call.code, Some(2), "{nothing}");
         assert!(call.stderr.contains(&format!("nothing to audit under `{nothing}`")), "{}", call.stderr);
@@ -108,13 +200,64 @@ fn a_run_and_an_artifact_can_be_audited_and_what_is_not_there_is_refused() {
 }
 
 #[test]
-fn the_table_and_the_markdown_end_with_a_verdict() {
+fn the_page_begins_with_the_verdict_and_says_what_it_does_not_show() {
     let bench = deployed();
     let text = bench.ok(&["audit", MODEL]);
-    assert!(text.trim_end().lines().last().unwrap().starts_with("Verified to the level decisions: "), "{text}");
-    let markdown = bench.ok(&["audit", MODEL, "--markdown"]);
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(lines[0].starts_with("Audit of synthetic-quality@champion: slot 0, model "), "{text}");
+    assert_eq!(lines[2], "VERIFIED: every byte, where it comes from, and every decision.");
+    let last = lines.last().unwrap();
+    assert!(last.starts_with("Not shown: ") && last.contains("--level rebuild"), "{text}");
+    let markdown = bench.ok(&["audit", MODEL, "--format", "markdown"]);
+    assert!(markdown.starts_with("# Audit of synthetic-quality@champion: slot 0"), "{markdown}");
+    assert!(markdown.contains("| digests | bytes of artifacts | 5 | 5 |"), "{markdown}");
+}
+
+#[test]
+fn a_statement_names_what_was_verified_and_leaves_out_what_was_not() {
+    let bench = deployed();
+    let statement = || -> Value {
+        let call = bench.call(&["audit", MODEL, "--format", "statement"]);
+        serde_json::from_str(&call.stdout).unwrap_or_else(|error| panic!("{error}: {}", call.stderr))
+    };
+    let sound = statement();
+    assert_eq!(sound["_type"], "https://in-toto.io/Statement/v1");
+    assert_eq!(sound["predicateType"], "https://in-toto.io/attestation/svr/v0.1");
+    assert_eq!(sound["subject"][0]["digest"]["sha256"], version(&bench)["model"]["sha256"]);
+    let has = |statement: &Value, word: &str| {
+        statement["predicate"]["properties"].as_array().unwrap().iter().any(|property| property == word)
+    };
+    assert!(has(&sound, "WALKFORWARD_LEVEL_DECISIONS") && !has(&sound, "WALKFORWARD_LEVEL_REBUILD"), "{sound:#}");
+
+    flip(&bench.blob(version(&bench)["evaluation"]["sha256"].as_str().unwrap()));
+    let broken = statement();
     assert!(
-        markdown.contains("| digests | ") && markdown.starts_with("# Audit of synthetic-quality, slot 0"),
-        "{markdown}"
+        !has(&broken, "WALKFORWARD_BYTES_OF_ARTIFACTS") && !has(&broken, "WALKFORWARD_LEVEL_DIGESTS"),
+        "{broken:#}"
     );
+    assert!(has(&broken, "WALKFORWARD_REGISTRY_LOG"), "{broken:#}");
+    assert_eq!(broken["predicate"]["walkforward"]["verdict"], "mismatch");
+}
+
+#[test]
+fn a_run_leaves_its_lineage_beside_its_record() {
+    let bench = deployed();
+    let file = bench.stored("runs").into_iter().find(|path| path.ends_with("openlineage.ndjson")).unwrap();
+    let text = std::fs::read_to_string(file).unwrap();
+    let events: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    // the run and five nodes, each with a start and an end
+    assert_eq!(events.len(), 12);
+    assert_eq!(events.last().unwrap()["job"]["name"], "synthetic");
+    let of = |job: &str, how: &str| {
+        let found = events.iter().find(|event| event["job"]["name"] == job && event["eventType"] == how);
+        found.unwrap_or_else(|| panic!("no {how} of {job}"))
+    };
+    let names = |event: &Value, side: &str| {
+        event[side].as_array().unwrap().iter().map(|set| set["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let train = of("synthetic.train", "COMPLETE");
+    assert_eq!(names(train, "inputs"), ["synthetic.accumulate.signals"]);
+    assert_eq!(names(train, "outputs"), ["synthetic.train.model", "synthetic.train.predictions"]);
+    let parent = &train["run"]["facets"]["parent"]["run"]["runId"];
+    assert_eq!(parent, &of("synthetic", "START")["run"]["runId"]);
 }

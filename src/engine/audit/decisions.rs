@@ -1,13 +1,14 @@
 //! Fingerprints, conditions, drift verdicts and gates: worked out again from what was recorded.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
 
-use super::{AuditLevel, AuditStatus, Auditor, differing};
-use crate::artifact::Payload;
+use super::{AuditStatus, Auditor, Check};
+use crate::artifact::{Scalar, StoreError};
 use crate::base::{Digest, canonical_json};
 use crate::engine::{EngineError, NodeRecord, Outcome, RunView};
-use crate::node::find_kind;
-use crate::pipeline::{LoadOptions, Pipeline, load, param_text};
+use crate::pipeline::{LoadOptions, Pipeline, ReadFile, load, param_text};
 use crate::plan::{NodeState, Outside, Resolution, resolve};
 
 /// Kinds whose result is a decision: they are made again at this level already.
@@ -24,90 +25,125 @@ impl Auditor<'_> {
                 right += 1;
             } else {
                 let detail = "the recorded parts do not give the recorded fingerprint";
-                self.find(
-                    AuditLevel::Decisions,
-                    format!("fingerprint of {}", node.node),
-                    AuditStatus::Mismatch,
-                    detail,
-                );
+                self.find(Check::Fingerprints, node.node.clone(), AuditStatus::Mismatch, detail);
             }
         }
         if right > 0 {
-            let detail = "recomputed from their parts";
-            self.find(AuditLevel::Decisions, format!("{right} fingerprints"), AuditStatus::Verified, detail);
+            let detail = "each is the digest of its recorded parts";
+            self.find_many(Check::Fingerprints, right, format!("{right} nodes"), AuditStatus::Verified, detail);
         }
     }
 
     /// Replays which nodes ran and which were skipped, and makes every decision again.
     pub(super) async fn decisions(&mut self, runs: &[usize]) -> Result<(), EngineError> {
         let evidence = self.evidence;
+        // of one run only, the node says enough
+        let several = runs.len() > 1;
         for &run in runs {
             let view = &evidence.views[run];
-            let what = format!("conditions of run {}", view.start.run);
-            match self.definition(view).await? {
-                Err(problem) => self.find(AuditLevel::Decisions, what, AuditStatus::CannotTell, problem),
-                Ok(pipeline) => {
-                    let wrong = replay(&pipeline, view);
-                    if wrong.is_empty() {
-                        let detail =
-                            format!("{} nodes ran, were reused or were skipped as they had to be", view.nodes.len());
-                        self.find(AuditLevel::Decisions, what.clone(), AuditStatus::Verified, detail);
-                    }
-                    for problem in wrong {
-                        self.find(AuditLevel::Decisions, what.clone(), AuditStatus::Mismatch, problem);
-                    }
-                }
+            let what = format!("run {} of {}", view.start.run, view.start.pipeline);
+            if view.end.is_none() {
+                let detail = "it was interrupted, or still runs: its record has no end";
+                self.find(Check::Conditions, what, AuditStatus::CannotTell, detail);
+            } else {
+                self.conditions(run, what).await?;
             }
             for (at, node) in view.nodes.iter().enumerate() {
                 if DECIDING.contains(&node.kind.as_str()) && !node.outputs.is_empty() {
-                    self.decide_again((run, at)).await?;
+                    let of_run = if several { format!(" of run {}", view.start.run) } else { String::new() };
+                    self.decide_again((run, at), format!("{}{of_run}", node.node)).await;
                 }
             }
         }
         Ok(())
     }
 
-    /// The pipeline as it was when a run started; in words why it cannot be had.
-    async fn definition(&self, view: &RunView) -> Result<Result<Pipeline, String>, EngineError> {
-        let Some(digest) = view.start.definition else {
+    async fn conditions(&mut self, run: usize, what: String) -> Result<(), EngineError> {
+        let view = &self.evidence.views[run];
+        let wrong = match self.definition(run, false).await? {
+            Err(problem) => {
+                self.find(Check::Conditions, what, AuditStatus::CannotTell, problem);
+                return Ok(());
+            }
+            Ok(pipeline) => replay(&pipeline, view),
+        };
+        // whether a run was a shadow is not recorded: it was one if everything is right as one
+        let as_shadow = match wrong.is_empty() {
+            true => None,
+            false => self.definition(run, true).await?.ok().filter(|shadow| replay(shadow, view).is_empty()),
+        };
+        if wrong.is_empty() || as_shadow.is_some() {
+            let shadow = if as_shadow.is_some() { ", in a run that changed no registry" } else { "" };
+            let detail =
+                format!("{} nodes ran, were reused or were skipped as they had to be{shadow}", view.nodes.len());
+            self.find(Check::Conditions, what, AuditStatus::Verified, detail);
+        } else {
+            for problem in wrong {
+                self.find(Check::Conditions, what.clone(), AuditStatus::Mismatch, problem);
+            }
+        }
+        Ok(())
+    }
+
+    /// The text of a pipeline that was kept; in words why it cannot be had.
+    async fn text(&self, definition: Option<Digest>) -> Result<Result<String, String>, EngineError> {
+        let Some(digest) = definition else {
             return Ok(Err("the run was recorded before pipelines were kept".to_owned()));
         };
-        let Ok(bytes) = self.store.get_blob(digest).await else {
-            return Ok(Err(format!("the pipeline {} is not in the store", digest.short())));
+        match self.store.get_blob(digest).await {
+            Ok(bytes) => Ok(Ok(String::from_utf8_lossy(&bytes).into_owned())),
+            // a run that only reused keeps nothing new: the text is there if an earlier run kept it
+            Err(StoreError::Blob(_)) => Ok(Err(format!("the pipeline {} is not in the store", digest.short()))),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The pipeline as it was when a run started; in words why it cannot be had.
+    pub(super) async fn definition(&self, run: usize, shadow: bool) -> Result<Result<Pipeline, String>, EngineError> {
+        let view = &self.evidence.views[run];
+        let text = match self.text(view.start.definition).await? {
+            Ok(text) => text,
+            Err(problem) => return Ok(Err(problem)),
         };
-        let text = String::from_utf8_lossy(&bytes);
+        let mut files = BTreeMap::new();
+        for (at, node) in view.nodes.iter().enumerate() {
+            let Some(file) = node.parts["with"]["file"].as_str() else { continue };
+            for child in self.evidence.children((run, at)) {
+                if let Ok(text) = self.text(self.evidence.views[child].start.definition).await? {
+                    files.insert(file.to_owned(), text);
+                }
+            }
+        }
+        let read: ReadFile = Arc::new(move |path: &str| {
+            files.get(path).cloned().ok_or_else(|| format!("`{path}` as it was then is not in the store"))
+        });
         let set = view.start.params.iter().map(|(name, value)| (name.clone(), param_text(value))).collect();
-        let options = LoadOptions { set, as_of: Some(view.start.as_of), ..LoadOptions::default() };
+        let options =
+            LoadOptions { set, as_of: Some(view.start.as_of), read: Some(read), shadow, ..LoadOptions::default() };
         Ok(load(&text, &options).map_err(|problems| {
             let first = problems.first().map(|problem| problem.message.clone()).unwrap_or_default();
             format!("this program no longer reads the pipeline: {first}")
         }))
     }
 
-    /// Makes a decision again from its recorded inputs, without carrying it out.
-    async fn decide_again(&mut self, place: (usize, usize)) -> Result<(), EngineError> {
+    /// Makes a decision again from its recorded inputs, where a promotion reaches a registry of its own.
+    async fn decide_again(&mut self, place: (usize, usize), what: String) {
         let node = self.evidence.node(place);
-        let what = format!("decision of {}", node.node);
-        let Some(kind) = find_kind(&node.kind) else { return Ok(()) };
-        match self.run_again(place, &kind.without_effect(&node.parts["with"])).await {
-            Err(why) => self.find(AuditLevel::Decisions, what, AuditStatus::CannotTell, why),
-            Ok(output) => {
-                // whether it was carried out is no part of the decision
-                let decision = |name: &String| !["applied", "settled", "deploy_id"].contains(&name.as_str());
-                let before: BTreeMap<_, _> =
-                    node.values.clone().into_iter().filter(|(name, _)| decision(name)).collect();
-                let now: BTreeMap<_, _> = output.values.0.into_iter().filter(|(name, _)| decision(name)).collect();
-                let different = differing(&before, &now);
-                let settled_elsewhere = node.values.get("settled").is_some_and(|v| v.to_string() == "false");
-                if different.is_empty() || settled_elsewhere {
-                    let words = before.get("decision").map(ToString::to_string).unwrap_or_default();
-                    self.find(AuditLevel::Decisions, what, AuditStatus::Verified, format!("{words}, as recorded"));
-                } else {
-                    self.find(AuditLevel::Decisions, what, AuditStatus::Mismatch, different.join("; "));
-                }
-            }
-        }
-        Ok(())
+        let output = match self.run_again(place).await {
+            Err(why) => return self.find(Check::Decisions, what, AuditStatus::CannotTell, why),
+            Ok(output) => output,
+        };
+        let different = differing(&node.values, &output.values.0);
+        let words = node.values.get("decision").map(ToString::to_string).unwrap_or_default();
+        let settled = node.values.get("settled") != Some(&Scalar::Bool(false));
+        let (status, detail) = if different.is_empty() {
+            (AuditStatus::Verified, format!("{words}, as recorded"))
+        } else if settled {
+            (AuditStatus::Mismatch, different.join("; "))
+        } else {
+            (AuditStatus::CannotTell, format!("{words}: the registry decided, which has changed since"))
+        };
+        self.find(Check::Decisions, what, status, detail);
     }
 
     /// The artifact of a digest, checked.
@@ -166,10 +202,10 @@ fn state_of(record: &NodeRecord) -> NodeState {
     }
 }
 
-/// The bytes of an artifact, file by file.
-pub(super) fn files(payload: &Payload) -> BTreeMap<String, bytes::Bytes> {
-    match payload {
-        Payload::File(bytes) => [(String::new(), bytes.clone())].into(),
-        Payload::Tree(files) => files.clone(),
-    }
+/// The values of a map that differ, as `name: before -> now`.
+fn differing<T: PartialEq + fmt::Display>(before: &BTreeMap<String, T>, now: &BTreeMap<String, T>) -> Vec<String> {
+    let words = |value: Option<&T>| value.map_or("none".to_owned(), ToString::to_string);
+    let names: BTreeSet<&String> = before.keys().chain(now.keys()).collect();
+    let differs = names.into_iter().filter(|name| before.get(*name) != now.get(*name));
+    differs.map(|name| format!("{name}: {} -> {}", words(before.get(name)), words(now.get(name)))).collect()
 }

@@ -2,30 +2,41 @@
 //!
 //! | level | checks |
 //! |---|---|
-//! | `digests` | every byte of everything that the subject was made from |
-//! | `chain` | the registry's log; that records account for every artifact |
+//! | `digests` | every byte of everything that the subject was made from, and the values of its tables |
+//! | `chain` | the registry's log, provenance and its signatures; that records account for every artifact |
 //! | `decisions` | fingerprints, conditions, drift verdicts and gates, worked out again from what was recorded |
 //! | `rebuild` | every node run again from the sources, with nothing reused: the same bytes? |
 //!
-//! Each level includes those above it. Nothing in the store is changed. Not shown by it: that the sources were what
-//! they claim to be, and that a `command` read nothing but its inputs.
+//! Each level includes those above it. Nothing in the store is changed. What is damaged in the store and has nothing to do
+//! with the subject is no finding; the subject `all` is everything. Not shown by it: that the sources were what they claim
+//! to be, and that a `command` read nothing but its inputs.
 
 mod decisions;
 mod evidence;
+mod links;
+mod page;
 mod rebuild;
+mod statement;
+mod subject;
+mod trace;
+mod whole;
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 use serde::Serialize;
 
 use super::EngineError;
-use crate::artifact::{Store, StoreError};
+use crate::artifact::{ArtifactRef, SealError, Store, StoreError};
+use crate::attest::VerifyingKey;
 use crate::base::{CancelToken, Digest};
 use crate::pipeline::LookUp;
-use crate::registry::{EntryAction, Registry};
+pub(super) use evidence::input_digests;
 use evidence::{Closure, Evidence};
+pub use page::CheckLine;
+pub use statement::RESULT_V0_1;
+use subject::Subject;
+pub use trace::{Trace, TraceError, TracedArtifact, TracedNode, trace};
 
 /// How deep an audit goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -39,6 +50,11 @@ pub enum AuditLevel {
     Decisions,
     /// Everything made again.
     Rebuild,
+}
+
+impl AuditLevel {
+    /// Every level, each after those that it includes.
+    pub const ALL: [Self; 4] = [Self::Digests, Self::Chain, Self::Decisions, Self::Rebuild];
 }
 
 impl fmt::Display for AuditLevel {
@@ -66,13 +82,102 @@ pub enum AuditStatus {
     Unreadable,
 }
 
-/// One check.
+impl AuditStatus {
+    /// As a condition of a pipeline reads it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Verified => "verified",
+            Self::CannotTell => "cannot-tell",
+            Self::Mismatch => "mismatch",
+            Self::Unreadable => "unreadable",
+        }
+    }
+
+    /// What a record that cannot be used is: one that was changed, or one that cannot be read.
+    fn of(error: &StoreError) -> Self {
+        match error {
+            StoreError::Blob(_) | StoreError::Record { source: SealError::Broken | SealError::Misplaced(_), .. } => {
+                Self::Mismatch
+            },
+            _ => Self::Unreadable,
+        }
+    }
+}
+
+/// Something that is checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Check {
+    /// Every byte of an artifact has the digest that it is known by.
+    Bytes,
+    /// The values of a table have the digest that was recorded.
+    Values,
+    /// Every blob of the store is what its name says, whether something refers to it or not.
+    Blobs,
+    /// Every stored result carries an unbroken seal.
+    Results,
+    /// The entries of a registry log follow from one another.
+    Registry,
+    /// The records of a run carry unbroken seals.
+    Records,
+    /// Each artifact is the output of a recorded node, or a pinned source.
+    Origin,
+    /// What stands beside a promotion is what follows from it.
+    Provenance,
+    /// It is signed by the key that was given.
+    Signature,
+    /// A cache key is the digest of its recorded parts.
+    Fingerprints,
+    /// Nodes ran and were skipped as their conditions say.
+    Conditions,
+    /// Drift verdicts and gates, decided again from the same inputs.
+    Decisions,
+    /// A node run again gives the same bytes.
+    Rebuild,
+}
+
+impl Check {
+    /// The level it belongs to.
+    pub const fn level(self) -> AuditLevel {
+        match self {
+            Self::Bytes | Self::Values | Self::Blobs | Self::Results => AuditLevel::Digests,
+            Self::Registry | Self::Records | Self::Origin | Self::Provenance | Self::Signature => AuditLevel::Chain,
+            Self::Fingerprints | Self::Conditions | Self::Decisions => AuditLevel::Decisions,
+            Self::Rebuild => AuditLevel::Rebuild,
+        }
+    }
+
+    /// Its name for people.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Bytes => "bytes of artifacts",
+            Self::Values => "values of tables",
+            Self::Blobs => "bytes of blobs",
+            Self::Results => "stored results",
+            Self::Registry => "registry log",
+            Self::Records => "records of runs",
+            Self::Origin => "origin of artifacts",
+            Self::Provenance => "provenance",
+            Self::Signature => "signatures",
+            Self::Fingerprints => "fingerprints",
+            Self::Conditions => "conditions",
+            Self::Decisions => "decisions",
+            Self::Rebuild => "rebuilt nodes",
+        }
+    }
+}
+
+/// What was found by a check.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Finding {
     /// The level it belongs to.
     pub level: AuditLevel,
+    /// What was looked for.
+    pub check: Check,
     /// What was checked.
     pub what: String,
+    /// How many things were.
+    pub count: usize,
     /// What became of it.
     pub status: AuditStatus,
     /// What was expected and what was found; how much was checked.
@@ -84,8 +189,8 @@ pub struct Finding {
 pub struct AuditReport {
     /// What was audited, in words.
     pub subject: String,
-    /// Digests of the artifacts that were asked about.
-    pub roots: Vec<Digest>,
+    /// Digests of the artifacts that were asked about, and what they are.
+    pub roots: Vec<Root>,
     /// How deep it went.
     pub level: AuditLevel,
     /// The worst of all findings.
@@ -98,6 +203,26 @@ pub struct AuditReport {
     pub bytes: u64,
     /// Every check, in order.
     pub findings: Vec<Finding>,
+    /// What was not looked at, so that nobody takes it for verified.
+    pub not_shown: Vec<String>,
+}
+
+/// An artifact that was asked about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Root {
+    /// What it is.
+    pub name: String,
+    /// Its digest.
+    pub sha256: Digest,
+}
+
+/// What is to be audited.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AuditSubject {
+    /// `MODEL`, `MODEL@SLOT`, `MODEL@ALIAS`, a run, `latest`, the digest of an artifact, or `all`.
+    Named(String),
+    /// These artifacts.
+    Artifacts(Vec<Digest>),
 }
 
 /// What an audit may use.
@@ -110,95 +235,88 @@ pub struct AuditOptions {
     pub cancel: CancelToken,
     /// Finds programs that commands run, and variables that they are passed.
     pub environment: LookUp,
+    /// The key that provenance must be signed by; without it, signatures are not looked at.
+    pub key: Option<VerifyingKey>,
+    /// The run that asks, which is under way: nothing is said of it as a whole.
+    pub asked_by: Option<String>,
 }
 
-/// Audits a subject: a registered model (its champion), `model@slot`, a run, `latest`, or the digest of an artifact.
+/// Audits a subject; `None` when there is no such thing.
 ///
 /// # Errors
-/// There is no such subject, or the store cannot be reached. What is wrong with the subject is a finding.
-pub async fn audit(store: &Store, subject: &str, options: &AuditOptions) -> Result<Option<AuditReport>, EngineError> {
-    let (evidence, damaged) = Evidence::read(store).await?;
-    let Some(Subject { words, roots, runs, model }) = Subject::find(store, &evidence, subject).await? else {
-        return Ok(None);
-    };
-    let closure = evidence.closure(roots.iter().copied());
+/// The store cannot be reached. What is wrong with the subject is a finding.
+pub async fn audit(
+    store: &Store,
+    subject: &AuditSubject,
+    options: &AuditOptions,
+) -> Result<Option<AuditReport>, EngineError> {
+    let evidence = Evidence::read(store, options.asked_by.as_deref()).await?;
+    let Some(subject) = Subject::find(&evidence, subject) else { return Ok(None) };
+    let closure = evidence.closure(subject.roots.iter().map(|root| root.sha256));
     let mut auditor =
         Auditor { store, options, evidence: &evidence, closure: &closure, findings: Vec::new(), bytes: 0 };
     auditor.digests().await?;
+    if subject.whole {
+        auditor.every_object().await?;
+    }
     if options.level >= AuditLevel::Chain {
-        auditor.chain(model.as_deref(), &damaged).await?;
+        auditor.chain(&subject).await?;
+    } else {
+        // whoever asks for less still has to know that the subject itself is in doubt
+        auditor.damaged_records(&subject);
     }
     if options.level >= AuditLevel::Decisions {
         auditor.fingerprints();
-        auditor.decisions(&runs).await?;
+        auditor.decisions(&subject.runs).await?;
     }
     if options.level >= AuditLevel::Rebuild {
         auditor.rebuild().await?;
     }
     let Auditor { findings, bytes, .. } = auditor;
     Ok(Some(AuditReport {
-        subject: words,
+        subject: subject.words,
         level: options.level,
+        // an audit that checked nothing has verified nothing
         verdict: findings.iter().map(|finding| finding.status).max().unwrap_or(AuditStatus::CannotTell),
         nodes: closure.nodes.len(),
         artifacts: closure.artifacts.len(),
         bytes,
-        roots,
+        roots: subject.roots,
+        not_shown: not_shown(options, &findings),
         findings,
     }))
 }
 
-/// What is audited.
-struct Subject {
-    words: String,
-    roots: Vec<Digest>,
-    /// Runs whose decisions belong to it.
-    runs: Vec<usize>,
-    /// The registered model that it is a version of.
-    model: Option<String>,
+/// Finds an artifact that records refer to by the first digits of its digest; `None` when there is none or more than one.
+///
+/// # Errors
+/// The store cannot be reached.
+pub async fn find_artifact(store: &Store, digits: &str) -> Result<Option<ArtifactRef>, EngineError> {
+    let evidence = Evidence::read(store, None).await?;
+    Ok(evidence.by_digits(digits).and_then(|digest| evidence.refs.get(&digest).cloned()))
 }
 
-impl Subject {
-    async fn find(store: &Store, evidence: &Evidence, text: &str) -> Result<Option<Self>, EngineError> {
-        let (name, slot) = match text.split_once('@') {
-            Some((name, slot)) => (name, slot.parse::<u64>().ok()),
-            None => (text, None),
-        };
-        let registry = Registry::new(store.clone());
-        if registry.models().await?.iter().any(|model| model == name) {
-            let history = registry.history(name).await?;
-            let slot = slot.or_else(|| history.champion("champion").map(|champion| champion.slot));
-            let entry = slot.and_then(|slot| history.entries.iter().find(|entry| entry.slot == slot));
-            let Some((entry, EntryAction::Promote { version, .. })) = entry.map(|entry| (entry, &entry.action)) else {
-                return Ok(None);
-            };
-            return Ok(Some(Self {
-                words: format!("{name}, slot {}: model {}", entry.slot, version.model.sha256.short()),
-                roots: vec![version.model.sha256, version.strategy.sha256, version.evaluation.sha256],
-                runs: evidence.run(&entry.by).into_iter().collect(),
-                model: Some(name.to_owned()),
-            }));
-        }
-        if let Some(run) = evidence.run(text) {
-            let view = &evidence.views[run];
-            let roots = view.nodes.iter().flat_map(|node| node.outputs.values().map(|output| output.sha256));
-            return Ok(Some(Self {
-                words: format!("run {} of {}, as of {}", view.start.run, view.start.pipeline, view.start.as_of),
-                roots: roots.collect(),
-                runs: vec![run],
-                model: None,
-            }));
-        }
-        let digests: Vec<Digest> =
-            evidence.refs.keys().copied().filter(|known| known.to_string().starts_with(text)).collect();
-        Ok(match digests.as_slice() {
-            [only] if text.len() >= 8 => {
-                let kind = evidence.refs.get(only).map(|found| found.kind.to_string()).unwrap_or_default();
-                Some(Self { words: format!("{kind} {only}"), roots: digests, runs: Vec::new(), model: None })
+/// What an audit of this depth leaves open.
+fn not_shown(options: &AuditOptions, findings: &[Finding]) -> Vec<String> {
+    let mut open = vec![
+        "that the sources were what they claim to be".to_owned(),
+        "that a `command` read nothing but its inputs".to_owned(),
+    ];
+    for level in AuditLevel::ALL.into_iter().filter(|level| *level > options.level) {
+        open.push(match level {
+            AuditLevel::Digests | AuditLevel::Chain => "where artifacts come from (--level chain)".to_owned(),
+            AuditLevel::Decisions => {
+                "that what was decided follows from what was recorded (--level decisions)".to_owned()
             }
-            _ => None,
-        })
+            AuditLevel::Rebuild => {
+                "that the nodes give the same bytes when they run again (--level rebuild)".to_owned()
+            }
+        });
     }
+    if options.key.is_none() && findings.iter().any(|finding| finding.check == Check::Provenance) {
+        open.push("who signed the provenance (--verify-signature)".to_owned());
+    }
+    open
 }
 
 /// An audit under way.
@@ -212,68 +330,60 @@ struct Auditor<'a> {
 }
 
 impl Auditor<'_> {
-    fn find(&mut self, level: AuditLevel, what: impl Into<String>, status: AuditStatus, detail: impl Into<String>) {
-        self.findings.push(Finding { level, what: what.into(), status, detail: detail.into() });
+    fn find(&mut self, check: Check, what: impl Into<String>, status: AuditStatus, detail: impl Into<String>) {
+        self.find_many(check, 1, what, status, detail);
     }
 
-    /// Reads every byte of everything.
+    fn find_many(
+        &mut self,
+        check: Check,
+        count: usize,
+        what: impl Into<String>,
+        status: AuditStatus,
+        detail: impl Into<String>,
+    ) {
+        let (what, detail) = (what.into(), detail.into());
+        self.findings.push(Finding { level: check.level(), check, what, count, status, detail });
+    }
+
+    /// Reads every byte of everything, and the values of every table.
     async fn digests(&mut self) -> Result<(), EngineError> {
-        let mut whole = 0;
+        let (mut whole, mut tables) = (0, 0);
         for digest in &self.closure.artifacts {
             let Some(reference) = self.evidence.refs.get(digest) else { continue };
             let what = format!("{} {}", reference.kind, digest.short());
-            match self.store.get(reference).await {
-                Ok(_) => {
-                    whole += 1;
-                    self.bytes += reference.bytes;
-                }
-                Err(StoreError::Blob(blob)) => {
-                    let detail = format!("blob {blob} is missing or does not match its digest");
-                    self.find(AuditLevel::Digests, what, AuditStatus::Mismatch, detail);
-                }
+            let artifact = match self.store.get(reference).await {
+                Ok(artifact) => artifact,
                 Err(error) => {
-                    self.find(AuditLevel::Digests, what, AuditStatus::Unreadable, super::chain(&error));
+                    let detail = match &error {
+                        StoreError::Blob(blob) => {
+                            format!("blob {} is missing or does not match its digest", blob.short())
+                        }
+                        other => super::chain(other),
+                    };
+                    self.find(Check::Bytes, what, AuditStatus::of(&error), detail);
+                    continue;
                 }
+            };
+            whole += 1;
+            self.bytes += reference.bytes;
+            let Some((port, recorded)) = self.evidence.values_of(*digest) else { continue };
+            let found = super::compare::logical_digests(port, &artifact);
+            tables += recorded.iter().filter(|(name, values)| found.get(*name) == Some(*values)).count();
+            for (name, values) in recorded.iter().filter(|(name, values)| found.get(*name) != Some(*values)) {
+                let found = found.get(name).map_or("no table".to_owned(), ToString::to_string);
+                let detail = format!("{name}: {values} was recorded, {found} is found");
+                self.find(Check::Values, what.clone(), AuditStatus::Mismatch, detail);
             }
         }
         if whole > 0 {
             let detail = format!("{} bytes hashed", self.bytes);
-            self.find(AuditLevel::Digests, format!("{whole} artifacts"), AuditStatus::Verified, detail);
+            self.find_many(Check::Bytes, whole, format!("{whole} artifacts"), AuditStatus::Verified, detail);
+        }
+        if tables > 0 {
+            let detail = "read back, their values hashed";
+            self.find_many(Check::Values, tables, format!("{tables} tables"), AuditStatus::Verified, detail);
         }
         Ok(())
     }
-
-    /// Checks the registry's log, and that records account for everything.
-    async fn chain(&mut self, model: Option<&str>, damaged: &[(String, String)]) -> Result<(), EngineError> {
-        if let Some(model) = model {
-            // a broken chain is an error of reading it: who came here has a whole one
-            let history = Registry::new(self.store.clone()).history(model).await?;
-            let detail = match history.entries.len() {
-                1 => "1 entry, the first".to_owned(),
-                count => format!("{count} entries, each with the digest of the one before it"),
-            };
-            self.find(AuditLevel::Chain, format!("registry log of {model}"), AuditStatus::Verified, detail);
-        }
-        for (run, problem) in damaged {
-            self.find(AuditLevel::Chain, format!("records of run {run}"), AuditStatus::Mismatch, problem.clone());
-        }
-        for (digest, reader) in &self.closure.unexplained {
-            let detail = format!("read by {reader}; no record says where it comes from");
-            self.find(AuditLevel::Chain, format!("artifact {}", digest.short()), AuditStatus::Mismatch, detail);
-        }
-        if self.closure.unexplained.is_empty() {
-            let detail = "each is the output of a recorded node, or a source that was pinned when a run started";
-            let what = format!("{} artifacts by {} nodes", self.closure.artifacts.len(), self.closure.nodes.len());
-            self.find(AuditLevel::Chain, what, AuditStatus::Verified, detail);
-        }
-        Ok(())
-    }
-}
-
-/// The values of a map that differ, as `name: before -> now`.
-fn differing<T: PartialEq + fmt::Display>(before: &BTreeMap<String, T>, now: &BTreeMap<String, T>) -> Vec<String> {
-    let words = |value: Option<&T>| value.map_or("none".to_owned(), ToString::to_string);
-    let names: std::collections::BTreeSet<&String> = before.keys().chain(now.keys()).collect();
-    let differs = names.into_iter().filter(|name| before.get(*name) != now.get(*name));
-    differs.map(|name| format!("{name}: {} -> {}", words(before.get(name)), words(now.get(name)))).collect()
 }

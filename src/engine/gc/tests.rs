@@ -34,6 +34,7 @@ async fn work(store: &Store, word: &str) -> Action {
         fingerprint: Digest::of(format!("key of {word}").as_bytes()),
         parts: serde_json::Value::Null,
         outputs: [("report".to_owned(), output)].into(),
+        logical: BTreeMap::new(),
         values: BTreeMap::new(),
         summary: String::new(),
         made_by: MadeBy { run: "run".to_owned(), node: "node".to_owned() },
