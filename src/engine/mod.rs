@@ -41,7 +41,7 @@ use crate::pipeline::LookUp;
 
 pub use audit::{
     AuditLevel, AuditOptions, AuditReport, AuditStatus, AuditSubject, Check, CheckLine, Finding, RESULT_V0_1, Root,
-    audit,
+    Trace, TraceError, TracedArtifact, TracedNode, audit, find_artifact, trace,
 };
 pub use event::{AttemptRecord, NodeRecord, Outcome, RunEvent, RunStatus};
 pub use exclusive::{Admission, acquire, enter, group_lock_name, is_live, live_runs, run_lock_name};

@@ -261,3 +261,29 @@ fn a_run_leaves_its_lineage_beside_its_record() {
     let parent = &train["run"]["facets"]["parent"]["run"]["runId"];
     assert_eq!(parent, &of("synthetic", "START")["run"]["runId"]);
 }
+
+#[test]
+fn the_commands_of_the_guide_derive_a_number_of_the_model_by_hand() {
+    let mut bench = deployed();
+    let guide = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/guide/audit.md")).unwrap();
+    let (_, by_hand) = guide.split_once("## By hand").unwrap();
+    let blocks: Vec<&str> = by_hand.split("```bash\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    assert!(blocks.len() >= 6, "{}", blocks.len());
+    bench.write("by_hand.sh", format!("set -euo pipefail\n{}", blocks.concat()));
+    bench.set("PATH", path_with_the_program());
+    let call = bench.script("by_hand.sh");
+    assert_eq!(call.code, Some(0), "{}\n{}", call.stdout, call.stderr);
+    for words in
+        ["the entry is as it was written", "the number is right", "the bars are those of", "VERIFIED: every byte"]
+    {
+        assert!(call.stdout.contains(words), "{words}: {}", call.stdout);
+    }
+    assert!(!call.stdout.contains("WRONG"), "{}", call.stdout);
+}
+
+/// The program as a person has it, and python and the tools of a shell.
+fn path_with_the_program() -> String {
+    let program = std::path::Path::new(env!("CARGO_BIN_EXE_walkforward")).parent().unwrap();
+    let path = std::env::var("PATH").unwrap_or_default();
+    format!("{}:{path}", program.display())
+}

@@ -112,6 +112,14 @@ impl Bench {
         Call::from(self.command(args).envs(variables.iter().copied()).output().unwrap())
     }
 
+    /// Runs a script of bash in the folder.
+    pub fn script(&self, name: &str) -> Call {
+        let mut command = Command::new("/bin/bash");
+        command.current_dir(self.folder.path()).env_clear().env("HOME", self.folder.path()).env("NO_COLOR", "1");
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        Call::from(command.arg(name).stdin(Stdio::null()).output().unwrap())
+    }
+
     /// Calls the program and goes on while it runs.
     pub fn start(&self, args: &[&str]) -> Running {
         Running { child: Some(self.command(args).spawn().unwrap()) }

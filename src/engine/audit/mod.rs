@@ -98,7 +98,7 @@ impl AuditStatus {
         match error {
             StoreError::Blob(_) | StoreError::Record { source: SealError::Broken | SealError::Misplaced(_), .. } => {
                 Self::Mismatch
-            },
+            }
             _ => Self::Unreadable,
         }
     }
