@@ -178,9 +178,10 @@ impl Evidence {
         let view = &self.views[run];
         let node = &view.nodes[at];
         let parent = format!("{}/{}", view.start.run, node.node);
-        let of_this = move |(_, child): &(usize, &RunView)| child.start.parent.as_deref() == Some(&parent);
-        let wanted = node.kind == PIPELINE;
-        self.views.iter().enumerate().filter(move |_| wanted).filter(of_this).map(|(at, _)| at)
+        // most nodes are none, and a store has many runs
+        let candidates = if node.kind == PIPELINE { self.views.as_slice() } else { &[] };
+        let of_this = move |child: &RunView| child.start.parent.as_deref() == Some(&parent);
+        candidates.iter().enumerate().filter(move |(_, child)| of_this(child)).map(|(at, _)| at)
     }
 
     /// The runs whose record an artifact is.

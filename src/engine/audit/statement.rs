@@ -3,6 +3,8 @@
 //! A property stands in it only if every single thing that it covers was verified. So a mismatch is what is missing, and the
 //! field `walkforward` of the predicate says so in full.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 
 use super::{AuditLevel, AuditReport, AuditStatus};
@@ -19,17 +21,14 @@ const VERIFIER_VERSION: u32 = 1;
 impl AuditReport {
     /// The statement of this audit, made at a moment; `None` when it is about no artifact.
     pub fn statement(&self, at: Timestamp) -> Option<Statement> {
-        let subject: Vec<Resource> = self
-            .roots
-            .iter()
-            .enumerate()
-            .map(|(place, root)| {
-                // names must differ within a statement
-                let same = self.roots[..place].iter().filter(|before| before.name == root.name).count();
-                let name = if same == 0 { root.name.clone() } else { format!("{}#{}", root.name, same + 1) };
-                Resource::of(name, root.sha256)
-            })
-            .collect();
+        // names must differ within a statement
+        let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut subject: Vec<Resource> = Vec::with_capacity(self.roots.len());
+        for root in &self.roots {
+            let count = seen.entry(&root.name).and_modify(|count| *count += 1).or_insert(1);
+            let name = if *count == 1 { root.name.clone() } else { format!("{}#{count}", root.name) };
+            subject.push(Resource::of(name, root.sha256));
+        }
         if subject.is_empty() {
             return None;
         }

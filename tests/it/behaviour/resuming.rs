@@ -51,7 +51,7 @@ fn a_killed_run_is_continued_by_the_same_command_and_ends_with_the_same_bytes() 
     assert_eq!(last.outcome("train"), "reused");
     assert_eq!(last.outcome("deploy"), "succeeded");
     assert_eq!(last.digests(), undisturbed());
-    assert_eq!(bench.stored("registry").len(), 1);
+    assert_eq!(bench.stored("registry/synthetic-quality/log").len(), 1);
 
     let runs = bench.json(&["runs"]);
     let ended: Vec<bool> = runs.as_array().unwrap().iter().map(|run| !run["end"].is_null()).collect();
@@ -117,7 +117,7 @@ fn two_runs_at_once_end_with_the_same_bytes_and_one_deployment() {
         assert_eq!(call.code, Some(0), "{}\n{}", call.stdout, call.stderr);
         assert!(!call.stdout.contains("not deterministic"), "{}", call.stdout);
     }
-    assert_eq!(bench.stored("registry").len(), 1);
+    assert_eq!(bench.stored("registry/synthetic-quality/log").len(), 1);
     let after = bench.run(SYNTHETIC, &[]);
     assert!(after.all("reused"), "{:?}", after.outcomes());
     assert_eq!(after.digests(), undisturbed());
