@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::compare::{compare, logical_digests};
+use super::compare::{compare, has_table, logical_digests};
 use super::event::RunEvent;
 use super::log::AttemptLog;
 use super::repeat;
@@ -277,6 +277,9 @@ async fn store_output(attempt: &Attempt, output: NodeOutput) -> Result<Made, Sto
 
 /// The digests of the values of all tables; reading them back is work, and so is done where it holds nobody up.
 async fn values_of(artifacts: &BTreeMap<String, Artifact>) -> BTreeMap<String, LogicalDigest> {
+    if !artifacts.values().any(has_table) {
+        return BTreeMap::new();
+    }
     let artifacts = artifacts.clone();
     let of_all = move || artifacts.iter().flat_map(|(port, artifact)| logical_digests(port, artifact)).collect();
     tokio::task::spawn_blocking(of_all).await.unwrap_or_default()

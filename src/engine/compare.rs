@@ -61,9 +61,20 @@ pub(super) fn files(payload: &Payload) -> BTreeMap<String, Bytes> {
     }
 }
 
+/// What every Parquet file begins with.
+const PARQUET: &[u8] = b"PAR1";
+
+/// Whether a file of an artifact is Parquet.
+pub(super) fn has_table(artifact: &Artifact) -> bool {
+    match &artifact.payload {
+        Payload::File(bytes) => bytes.starts_with(PARQUET),
+        Payload::Tree(files) => files.values().any(|bytes| bytes.starts_with(PARQUET)),
+    }
+}
+
 /// The digests of the values of every table in an artifact, by port or `port/file`.
 pub(super) fn logical_digests(port: &str, artifact: &Artifact) -> BTreeMap<String, LogicalDigest> {
-    let tables = files(&artifact.payload).into_iter().filter(|(_, bytes)| bytes.starts_with(b"PAR1"));
+    let tables = files(&artifact.payload).into_iter().filter(|(_, bytes)| bytes.starts_with(PARQUET));
     // a Parquet file that is no table of ours has types that we do not read, and no digest
     tables
         .filter_map(|(name, bytes)| Some((label(port, &name), Table::from_parquet(bytes).ok()?.logical_digest())))

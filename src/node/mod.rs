@@ -8,8 +8,8 @@
 //! A kind's `version` is bumped whenever its output may change for the same input; it is part of every fingerprint.
 
 mod accumulate;
-mod backtest;
 mod audit;
+mod backtest;
 mod bars;
 mod command;
 mod deploy_if_better;
