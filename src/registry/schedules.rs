@@ -105,6 +105,7 @@ fn action_of(who: usize) -> Action {
         fingerprint: Digest::of(b"one for all"),
         parts: json!({}),
         outputs: BTreeMap::new(),
+        logical: BTreeMap::new(),
         values: BTreeMap::new(),
         summary: String::new(),
         made_by: MadeBy { run: who.to_string(), node: "train".to_owned() },
