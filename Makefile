@@ -3,7 +3,7 @@
 
 WALKFORWARD := target/release/walkforward
 .DEFAULT_GOAL := help
-.PHONY: help build demo test s3-server lint bench clean
+.PHONY: help build demo test faults s3-server lint bench clean
 
 help:            ## show this list
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*## / - /'
@@ -18,6 +18,12 @@ demo: build      ## run the main job on the shipped data and show what it decide
 # property tests draw the same cases every time here; plain `cargo test` draws new ones
 test: s3-server  ## run every test
 	PROPTEST_RNG_SEED=20130301 cargo test --release --locked
+
+# the table is printed whatever it says; it is also left in target/faults.txt
+faults: build s3-server ## kill, starve, damage and race the program everywhere, and print what became of it (ten minutes)
+	@rm -f target/faults.txt
+	@cargo test --release --locked --test it --quiet -- --ignored --exact faults::the_whole_table > target/faults.log 2>&1; \
+	    status=$$?; cat target/faults.txt 2>/dev/null || cat target/faults.log; exit $$status
 
 # tests of S3 talk to a server of their own on this machine
 s3-server: target/s3-server/ready ## install the S3 server that tests need (Python, about 300 MB below target)

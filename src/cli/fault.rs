@@ -4,9 +4,11 @@
 //! |---|---|
 //! | `WALKFORWARD_FAULT` | a fault and its point, as `kill:17` |
 //! | `WALKFORWARD_FAULT_TRACE` | a file to which every point that is passed is added, a line each |
+//! | `WALKFORWARD_FAULT_CLOCK` | seconds by which the clock is wrong, as `-3600` |
 
 use std::fs::File;
 use std::io::Write as _;
+use std::sync::OnceLock;
 
 use rustix::process::{Signal, getpid, kill_process};
 
@@ -14,6 +16,14 @@ use crate::storage::{Faults, Point, Stage};
 
 const FAULT: &str = "WALKFORWARD_FAULT";
 const TRACE: &str = "WALKFORWARD_FAULT_TRACE";
+const CLOCK: &str = "WALKFORWARD_FAULT_CLOCK";
+
+/// By how many microseconds the clock is to be wrong; 0 where the environment does not say.
+pub(super) fn clock_error() -> i64 {
+    static ERROR: OnceLock<i64> = OnceLock::new();
+    let read = || std::env::var(CLOCK).ok()?.parse::<i64>().ok()?.checked_mul(1_000_000);
+    *ERROR.get_or_init(|| read().unwrap_or(0))
+}
 
 /// The faults that the environment asks for: none where it is silent.
 pub(super) fn from_env() -> Result<Faults, String> {

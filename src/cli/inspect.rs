@@ -28,8 +28,14 @@ pub(super) struct ShowArgs {
     run: String,
 }
 
+/// The word for a run whose end cannot be read.
+pub(super) const DAMAGED: &str = "damaged";
+
 /// How a run stands, in a word. A run without an end whose lock nobody holds was interrupted.
 pub(super) async fn state_word(store: &Store, head: &RunHead) -> Result<&'static str, CliError> {
+    if head.damaged {
+        return Ok(DAMAGED);
+    }
     let ended = head.end.as_ref().map(|end| end.status);
     if ended.is_none() && engine::is_live(store.storage(), &head.start.run).await.map_err(StoreError::from)? {
         return Ok("running");
@@ -96,7 +102,7 @@ pub(super) async fn find_run(session: &Session, store: &Store, run: &str) -> Res
 pub(super) async fn show(session: &Session, args: &ShowArgs) -> Result<ExitCode, CliError> {
     let store = session.existing_store().await?;
     let view = find_run(session, &store, &args.run).await?;
-    let head = RunHead { start: view.start.clone(), end: view.end.clone() };
+    let head = RunHead { start: view.start.clone(), end: view.end.clone(), damaged: false };
     let state = state_word(&store, &head).await?;
     session.print(&view, || {
         let mut head =

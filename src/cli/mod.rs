@@ -240,7 +240,7 @@ fn say(line: &str) {
 }
 
 fn now() -> Timestamp {
-    Timestamp::from_micros(jiff::Timestamp::now().as_microsecond())
+    Timestamp::from_micros(jiff::Timestamp::now().as_microsecond().saturating_add(fault::clock_error()))
 }
 
 /// An id for a run: a version 7 UUID, so that ids sort by time.

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::Session;
 use super::error::CliError;
+use super::inspect::DAMAGED;
 use super::pipeline_args::PipelineArgs;
 use super::render::{moment, short_id, table};
 use crate::artifact::Store;
@@ -123,6 +124,9 @@ async fn standing(asked: &PipelineArgs, store: &Store, heads: &[RunHead]) -> Res
         Some("failed") => attention.push("the last run failed: walkforward show".to_owned()),
         Some("interrupted") => {
             attention.push("the last run was interrupted: the same call goes on from there".to_owned());
+        }
+        Some(DAMAGED) => {
+            attention.push("the record of the last run's end cannot be read: walkforward show".to_owned());
         }
         _ => {}
     }

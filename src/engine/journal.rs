@@ -249,6 +249,9 @@ pub struct RunHead {
     pub start: StartRecord,
     /// How it ended; `None` when it was interrupted or still runs.
     pub end: Option<EndRecord>,
+    /// Whether the record of its end is there and cannot be believed.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub damaged: bool,
 }
 
 /// Lists runs, newest first. A run whose start cannot be read is left out: it never began.
@@ -263,10 +266,21 @@ pub async fn run_heads(store: &Store, limit: usize) -> Result<Vec<RunHead>, Stor
     Ok(heads)
 }
 
+/// Reads a head for a list, which one damaged record must not keep from being made.
 async fn read_head(store: &Store, folder: &str) -> Result<Option<RunHead>, StoreError> {
     let Some(start) = read_start(store, folder).await? else { return Ok(None) };
-    let end = store.read_record(&format!("{folder}/end.json")).await?;
-    Ok(Some(RunHead { start, end }))
+    match read_end(store, folder).await {
+        Err(StoreError::Record { .. }) => Ok(Some(RunHead { start, end: None, damaged: true })),
+        end => Ok(Some(RunHead { start, end: end?, damaged: false })),
+    }
+}
+
+/// How a run ended. A run that was stopped while it wrote this has no end.
+async fn read_end(store: &Store, folder: &str) -> Result<Option<EndRecord>, StoreError> {
+    match store.read_record(&format!("{folder}/end.json")).await {
+        Err(StoreError::Record { source, .. }) if source.is_torn() => Ok(None),
+        end => end,
+    }
 }
 
 /// Reads a run by its id or the end of it; `None` when there is none, or more than one, of that name. `latest` is the
@@ -315,11 +329,14 @@ pub async fn run_before(store: &Store, run: &StartRecord) -> Result<Option<RunVi
 }
 
 pub(super) async fn read_folder(store: &Store, folder: &str) -> Result<Option<RunView>, StoreError> {
-    let Some(RunHead { start, end }) = read_head(store, folder).await? else { return Ok(None) };
+    let Some(start) = store.read_record(&format!("{folder}/start.json")).await? else { return Ok(None) };
+    let end = read_end(store, folder).await?;
     let mut nodes = Vec::new();
     for name in store.storage().list(&format!("{folder}/nodes")).await? {
-        if let Some(records) = store.read_record::<NodeRecords>(&name).await? {
-            nodes.extend(records.0);
+        match store.read_record::<NodeRecords>(&name).await {
+            // a run that was stopped while it wrote this never wrote it
+            Err(StoreError::Record { source, .. }) if end.is_none() && source.is_torn() => {}
+            records => nodes.extend(records?.into_iter().flat_map(|records| records.0)),
         }
     }
     nodes.sort_by(|a, b| (a.ended, &a.node).cmp(&(b.ended, &b.node)));
@@ -342,7 +359,7 @@ pub async fn read_log(
     let name = log_name(&folder_of(&started, run), &node.node, attempt);
     match store.storage().get(&name).await? {
         Some(bytes) if Digest::of(&bytes) == log.sha256 => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
-        _ => Err(StoreError::Blob(log.sha256)),
+        _ => Err(StoreError::Log(name)),
     }
 }
 

@@ -136,7 +136,7 @@ impl Bench {
     }
 
     /// Starts the program by another one, which must become it.
-    fn start_by(&self, starter: &[&str], args: &[&str]) -> Running {
+    pub fn start_by(&self, starter: &[&str], args: &[&str]) -> Running {
         let program = self.command(args);
         let mut command = Command::new(starter[0]);
         command.current_dir(self.folder.path()).env_clear();

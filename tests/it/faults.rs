@@ -22,6 +22,13 @@ mod table;
 
 use table::Row;
 
+/// Faults that end the process, and what is left of the write.
+const KILLS: &[(&str, &str)] = &[
+    ("kill", "kill -9"),
+    ("torn", "kill -9, the object half written"),
+    ("cut", "power cut, all that was not flushed half gone"),
+];
+
 /// How much is tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Scale {

@@ -1,6 +1,98 @@
-use super::Scale;
-use super::table::Row;
+//! Garbage collections that are killed at each of their writes.
 
-pub fn rows(_scale: Scale) -> Vec<Row> {
-    Vec::new()
+use super::project::{FILE, RUN, answer, deployed_once, leftovers, rotten, small, words};
+use super::table::{Case, Row, assert_clean};
+use super::{KILLS, Scale};
+use crate::bench::{Bench, Report};
+
+/// Keeps the newest run only, and the one that promoted a model.
+const GC: &[&str] = &["gc", "--grace", "0s", "--keep-runs", "1", "--keep-days", "0"];
+
+/// A store with an old run that nothing keeps and a new one that must stay whole.
+struct Template {
+    bench: Bench,
+    /// What the new run made.
+    digests: Vec<String>,
+    /// Bytes that only the old run refers to.
+    garbage: std::path::PathBuf,
+}
+
+impl Template {
+    fn new() -> Self {
+        let bench = small();
+        bench.run(FILE, &[]);
+        let old = bench.run(FILE, &["--as-of", "2018-06-29"]);
+        let garbage = bench.blob(old.digest("accumulate", "signals")).strip_prefix(bench.path("")).unwrap().to_owned();
+        let digests = bench.run(FILE, &[]).digests();
+        Self { bench, digests, garbage }
+    }
+
+    fn copy(&self) -> Bench {
+        let bench = small();
+        bench.copy_store(&self.bench);
+        bench
+    }
+}
+
+/// A collection that is killed in its first phase, which notes candidates, or in its second, which removes them.
+fn killed(template: &Template, second_phase: bool, fault: &str, point: u64) -> Case {
+    let (bench, mut case) = (template.copy(), Case::default());
+    if second_phase {
+        answer(&bench, &mut case, GC);
+    }
+    let call = bench.call_with(&[("WALKFORWARD_FAULT", &format!("{fault}:{point}"))], GC);
+    case.expect(call.code.is_none() || call.code == Some(0), || format!("the kill left {}", words(&call)));
+    // a run beside the ruins of a collection, then collections that end
+    if let Some(report) = answer(&bench, &mut case, RUN) {
+        let report = Report(report);
+        case.lost += report.nodes().iter().filter(|node| node["outcome"] != "reused").count();
+        case.expect(report.digests() == template.digests, || "digests differ".to_owned());
+    }
+    for _ in 0..2 {
+        answer(&bench, &mut case, GC);
+    }
+    case.expect(!bench.path(template.garbage.to_str().unwrap()).exists(), || "what nothing refers to stays".to_owned());
+    let (left, rotten) = (leftovers(&bench), rotten(&bench));
+    case.expect(left.is_empty() && rotten.is_empty(), || format!("left behind: {left:?}, {rotten:?}"));
+    if let Some(report) = answer(&bench, &mut case, RUN) {
+        let report = Report(report);
+        case.lost += report.nodes().iter().filter(|node| node["outcome"] != "reused").count();
+        case.expect(report.digests() == template.digests, || "digests differ after gc".to_owned());
+    }
+    deployed_once(&bench, &mut case, super::project::MODEL);
+    case
+}
+
+/// How many points a collection passes.
+fn points(template: &Template, second_phase: bool) -> u64 {
+    let bench = template.copy();
+    if second_phase {
+        bench.ok(GC);
+    }
+    let trace = bench.path("trace");
+    let call = bench.call_with(&[("WALKFORWARD_FAULT_TRACE", trace.to_str().unwrap())], GC);
+    assert_eq!(call.code, Some(0), "{}", words(&call));
+    std::fs::read_to_string(trace).unwrap().lines().count() as u64
+}
+
+pub fn rows(scale: Scale) -> Vec<Row> {
+    let template = Template::new();
+    let phases = [(false, "kill of gc while it notes candidates"), (true, "kill of gc while it removes")];
+    let row = |(second_phase, kind): (bool, &str)| {
+        let count = points(&template, second_phase);
+        let all = KILLS.iter().flat_map(|(fault, _)| (1..=count).map(move |point| (*fault, point))).collect();
+        let cases: Vec<(&str, u64)> = scale.cases(all, 5, u64::from(second_phase));
+        Row::of(
+            kind,
+            &cases,
+            |(fault, point)| format!("{fault}:{point}"),
+            |(fault, point)| killed(&template, second_phase, fault, *point),
+        )
+    };
+    phases.map(row).into()
+}
+
+#[test]
+fn a_collection_that_is_killed_loses_nothing_and_the_next_one_completes() {
+    assert_clean(&rows(Scale::Quick));
 }

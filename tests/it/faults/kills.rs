@@ -1,20 +1,13 @@
 //! The program is killed at each of its writes, and called again.
 
-use super::Scale;
 use super::project::{FILE, MODEL, RUN, clean_up, settle, settle_by, small, words, write_small};
 use super::table::{Case, Row, assert_clean};
+use super::{KILLS, Scale};
 use crate::bench::{Bench, Report};
 use crate::s3::Server;
 
 const WEEKLY: &str = "pipelines/synthetic.yaml";
 const RUN_WEEKLY: &[&str] = &["run", WEEKLY, "--progress", "none", "--jobs", "1"];
-
-/// Faults that end the process, and what is left of the write.
-const KILLS: &[(&str, &str)] = &[
-    ("kill", "kill -9"),
-    ("torn", "kill -9, the object half written"),
-    ("cut", "power cut, all that was not flushed half gone"),
-];
 
 /// How often the points of a run are passed that nothing happens to, and what it makes.
 fn undisturbed(bench: &Bench, run: &[&str]) -> (u64, Vec<String>) {

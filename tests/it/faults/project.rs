@@ -11,7 +11,6 @@ use crate::bench::{Bench, Call, Report};
 
 pub const FILE: &str = "small.yaml";
 pub const MODEL: &str = "small-quality";
-#[allow(dead_code)]
 const STORE: &str = "artifacts/store";
 
 /// Eight symbols and four years: enough for a model, and for a gate that asks for no skill.
