@@ -63,25 +63,59 @@ fn killed(template: &Template, second_phase: bool, fault: &str, point: u64) -> C
     case
 }
 
-/// How many points a collection passes.
-fn points(template: &Template, second_phase: bool) -> u64 {
-    let bench = template.copy();
-    if second_phase {
-        bench.ok(GC);
-    }
+/// How many points a call passes.
+fn points(bench: &Bench, args: &[&str]) -> u64 {
     let trace = bench.path("trace");
-    let call = bench.call_with(&[("WALKFORWARD_FAULT_TRACE", trace.to_str().unwrap())], GC);
+    // added to by every call
+    let _ = std::fs::remove_file(&trace);
+    let call = bench.call_with(&[("WALKFORWARD_FAULT_TRACE", trace.to_str().unwrap())], args);
     assert_eq!(call.code, Some(0), "{}", words(&call));
     std::fs::read_to_string(trace).unwrap().lines().count() as u64
+}
+
+/// Every way to kill at so many points.
+fn kills(count: u64) -> Vec<(&'static str, u64)> {
+    KILLS.iter().flat_map(|(fault, _)| (1..=count).map(move |point| (*fault, point))).collect()
+}
+
+/// A pin that is killed while it is set or taken away: it is there or not, and nothing is in anyone's way.
+fn pins(template: &Template, scale: Scale) -> Row {
+    let digest = template.digests[0].rsplit(' ').next().unwrap();
+    let (add, remove) = (["pin", "add", digest], ["pin", "remove", digest]);
+    let bench = template.copy();
+    let both = [(add, points(&bench, &add)), (remove, points(&bench, &remove))];
+    let all = both.iter().flat_map(|(args, count)| kills(*count).into_iter().map(move |kill| (*args, kill))).collect();
+    let cases = scale.cases(all, 4, 41);
+    Row::of(
+        "kill of `pin add` and `pin remove`",
+        &cases,
+        |(args, kill)| format!("{args:?} {kill:?}"),
+        |(args, kill)| {
+            let (bench, mut case) = (template.copy(), Case::default());
+            if args == &remove {
+                answer(&bench, &mut case, &add);
+            }
+            let call = bench.call_with(&[("WALKFORWARD_FAULT", &format!("{}:{}", kill.0, kill.1))], args);
+            case.expect(call.code.is_none() || call.code == Some(0), || format!("the kill left {}", words(&call)));
+            for args in [&["pin", "list"][..], GC, &add, &["pin", "list"], &remove, GC] {
+                answer(&bench, &mut case, args);
+            }
+            let left = bench.json(&["pin", "list"]);
+            case.expect(left.as_array().is_some_and(Vec::is_empty), || format!("still pinned: {left}"));
+            case
+        },
+    )
 }
 
 pub fn rows(scale: Scale) -> Vec<Row> {
     let template = Template::new();
     let phases = [(false, "kill of gc while it notes candidates"), (true, "kill of gc while it removes")];
     let row = |(second_phase, kind): (bool, &str)| {
-        let count = points(&template, second_phase);
-        let all = KILLS.iter().flat_map(|(fault, _)| (1..=count).map(move |point| (*fault, point))).collect();
-        let cases: Vec<(&str, u64)> = scale.cases(all, 5, u64::from(second_phase));
+        let bench = template.copy();
+        if second_phase {
+            bench.ok(GC);
+        }
+        let cases = scale.cases(kills(points(&bench, GC)), 5, u64::from(second_phase));
         Row::of(
             kind,
             &cases,
@@ -89,7 +123,9 @@ pub fn rows(scale: Scale) -> Vec<Row> {
             |(fault, point)| killed(&template, second_phase, fault, *point),
         )
     };
-    phases.map(row).into()
+    let mut rows = phases.map(row).to_vec();
+    rows.push(pins(&template, scale));
+    rows
 }
 
 #[test]
