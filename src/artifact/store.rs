@@ -32,7 +32,7 @@ pub enum StoreError {
         location: String,
     },
     /// A store of another format.
-    #[error("the store `{location}` has format `{found}`, this program reads and writes `walkforward store 1`")]
+    #[error("the store `{location}` has format `{found}`, says its `FORMAT`; this program knows `walkforward store 1`")]
     Format {
         /// The store.
         location: String,
@@ -42,6 +42,9 @@ pub enum StoreError {
     /// An object that must exist does not, or is not what its name says.
     #[error("blob {0} is missing from the store or does not match its digest")]
     Blob(Digest),
+    /// The log of a node does not, or is not what the record of its run says.
+    #[error("`{0}` is missing from the store or is not what the record of its run says")]
+    Log(String),
     /// A record cannot be read or written.
     #[error("cannot use the record `{name}`")]
     Record {
@@ -75,6 +78,10 @@ impl StoreError {
             Self::LosesCreates { .. } => Some(
                 "a promotion could be lost there: use a service that honours `If-None-Match: *`, or a local disk; \
                  `walkforward doctor` tries it out"
+                    .to_owned(),
+            ),
+            Self::Record { .. } | Self::Blob(_) | Self::Log(_) => Some(
+                "restore it from a copy of the store, if there is one; `walkforward audit` says what else is not as it was"
                     .to_owned(),
             ),
             _ => None,

@@ -39,10 +39,9 @@ pub struct Object {
     pub modified: Timestamp,
 }
 
-/// Objects that must survive a power loss once their create was answered.
-const DURABLE: &str = "registry/";
-/// A store without a readable format is refused, so that this one must survive too.
-const FORMAT: &str = "FORMAT";
+/// Objects that must survive a power loss once their create was answered: those that are refused, and not made again, when
+/// they are torn.
+const DURABLE: &[&str] = &["FORMAT", "registry/", "pins/"];
 
 /// The largest file, in bytes, that is read without handing it to another thread.
 const SMALL: u64 = 256 * 1024;
@@ -235,8 +234,8 @@ impl Storage {
     /// # Errors
     /// The store cannot be reached or refuses.
     pub async fn create(&self, name: &str, bytes: Bytes) -> Result<Created, StorageError> {
-        let store =
-            self.durable.as_ref().filter(|_| name.starts_with(DURABLE) || name == FORMAT).unwrap_or(&self.store);
+        let is_durable = DURABLE.iter().any(|room| name.starts_with(room));
+        let store = self.durable.as_ref().filter(|_| is_durable).unwrap_or(&self.store);
         match store.put_opts(&self.path(name), PutPayload::from(bytes), PutMode::Create.into()).await {
             Ok(_) => Ok(Created::New),
             Err(object_store::Error::AlreadyExists { .. }) => Ok(Created::Exists),

@@ -54,8 +54,6 @@ pub async fn add_pin(store: &Store, target: PinTarget, reason: &str, at: Timesta
     let name = target.name();
     let pin = PinRecord { format: FORMAT, target, reason: reason.to_owned(), at };
     let committed = store.commit_record(&name, &pin).await?;
-    // a pin that a power loss tears would stop every collection
-    store.storage().flush(&[name]).await?;
     Ok(match committed {
         Commit::Ours => pin,
         Commit::Theirs(theirs) => theirs,
