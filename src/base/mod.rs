@@ -11,6 +11,7 @@ mod located;
 pub mod schema;
 mod seed;
 mod time;
+pub mod yaml;
 
 pub use cancel::{CancelToken, Cancelled};
 pub use canonical::{CanonicalError, canonical_json, canonical_of};

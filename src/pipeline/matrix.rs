@@ -10,9 +10,9 @@ use std::sync::Arc;
 
 use super::file::{MatrixFile, NodeFile, PipelineFile};
 use super::template::Scope;
-use super::yaml::Yaml;
 use super::{Text, keys};
 use crate::artifact::Scalar;
+use crate::base::yaml::Yaml;
 use crate::base::{Days, Located, MICROS_PER_DAY, Problem, Span, Timestamp};
 
 /// More instances of one node than a person means to declare.

@@ -1,7 +1,7 @@
 //! Pipeline files: YAML text to a checked [`Pipeline`].
 //!
 //! ```text
-//! text -> yaml (tree with places) -> file (keys and types) -> params -> matrix (instances)
+//! text -> base::yaml (tree with places) -> file (keys and types) -> params -> matrix (instances)
 //!      -> templates, check (names, types) -> order (cycles) -> Pipeline
 //! ```
 //!
@@ -20,7 +20,6 @@ mod reference;
 mod schedule;
 pub mod schema;
 mod template;
-mod yaml;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -28,7 +27,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::base::{Located, Span, Timestamp};
+use crate::base::{Located, Span, Timestamp, yaml};
 use crate::node::{NodeFiles, NodeKind};
 
 pub use check::load;

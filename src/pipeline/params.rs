@@ -5,8 +5,8 @@ use std::fmt;
 use serde_json::Value;
 
 use super::keys::{self, Word};
-use super::yaml::Yaml;
 use crate::artifact::Scalar;
+use crate::base::yaml::Yaml;
 use crate::base::{Days, Located, Problem, Span, Timestamp};
 
 /// The type of a param.
@@ -156,7 +156,7 @@ pub(super) fn scalar(value: &Value) -> Option<Scalar> {
 /// # Errors
 /// It is no mapping, or a value is one itself.
 pub fn param_file(text: &str) -> Result<std::collections::BTreeMap<String, String>, Problem> {
-    let tree = super::yaml::parse(text).map_err(|mut problems| problems.swap_remove(0))?;
+    let tree = crate::base::yaml::parse(text).map_err(|mut problems| problems.swap_remove(0))?;
     let Yaml::Map(fields) = &tree.value else {
         let message = format!("expected a mapping from param to value, found {}", tree.value.describe());
         return Err(Problem::new("pipeline::bad_param", tree.span, message));

@@ -4,9 +4,9 @@ use serde_json::Value;
 
 use super::file::Reader;
 use super::template::fill_text;
-use super::yaml::Yaml;
 use super::{LookUp, Text, keys, yaml};
 use crate::base::Problem;
+use crate::base::yaml::Yaml;
 
 /// The settings of a project.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::matrix::Coordinates;
 use super::params::Param;
-use super::yaml::Yaml;
+use crate::base::yaml::Yaml;
 use crate::base::{Located, Problem, Span, Timestamp};
 
 /// Looks a variable of the environment up.

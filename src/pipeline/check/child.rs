@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::super::params::as_text;
 use super::super::{LoadOptions, Pipeline};
+use crate::base::yaml::Yaml;
 use crate::base::{Located, Problem, Timestamp};
 use crate::node::PipelineConfig;
-use crate::pipeline::yaml::Yaml;
 
 /// Deeper than any nest of pipelines a person means.
 const MAX_DEPTH: usize = 8;

@@ -1,7 +1,7 @@
 //! Where in the file a kind's refusal of its config belongs.
 
 use super::super::file::{NodeFile, as_list};
-use super::super::yaml::Yaml;
+use crate::base::yaml::Yaml;
 use crate::base::{Located, Problem, Span};
 use crate::node::{ConfigError, PathStep};
 

@@ -7,11 +7,12 @@ use super::super::matrix::Coordinates;
 use super::super::params::Param;
 use super::super::reference::{Instances, NodeReference, Which};
 use super::super::template::Scope;
-use super::super::{Edge, Feed, LoadOptions, Node, Origin, Policy, Text, name, yaml::Yaml};
+use super::super::{Edge, Feed, LoadOptions, Node, Origin, Policy, Text, name};
 use super::child::child;
 use super::config::config_problem;
 use super::names::{Face, Names};
 use crate::artifact::ArtifactType;
+use crate::base::yaml::Yaml;
 use crate::base::{Problem, Span};
 use crate::node::{Executor, InputPort, PipelineConfig};
 

@@ -7,8 +7,8 @@ mod source;
 use std::time::Duration;
 
 use super::policy::{CacheMode, Retry};
-use super::yaml::Yaml;
 use super::{Concurrency, RegistryPart, Schedule, Text, keys};
+use crate::base::yaml::Yaml;
 use crate::base::{Located, Problem, Span, Timestamp};
 pub(super) use reader::{Reader, as_list};
 pub(super) use source::{PARTS, PATH_SCHEMAS, PathSchema};

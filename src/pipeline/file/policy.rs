@@ -2,9 +2,9 @@
 
 use super::reader::{Fields, Reader};
 use super::{NotifyFile, PolicyFile, TargetFile};
+use crate::base::yaml::Yaml;
 use crate::base::{Located, Problem};
 use crate::pipeline::policy::{CACHE_MODES, FAILURE_CLASSES, ON_CONFLICT, OnConflict, Retry, WAIT_TIMEOUT};
-use crate::pipeline::yaml::Yaml;
 use crate::pipeline::{Concurrency, Schedule, Text, keys};
 
 impl Reader<'_> {

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use crate::base::yaml::Yaml;
 use crate::base::{Located, Problem};
 use crate::pipeline::Text;
 use crate::pipeline::keys::{Key, Word, names};
-use crate::pipeline::yaml::Yaml;
 
 /// The fields of a mapping, for picking by name.
 pub(in crate::pipeline) struct Fields<'a>(Vec<(&'a Text, &'a Located<Yaml>)>);

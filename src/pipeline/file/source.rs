@@ -2,9 +2,9 @@
 
 use super::SourceFile;
 use super::reader::{Fields, Reader};
+use crate::base::yaml::Yaml;
 use crate::base::{Located, Problem};
 use crate::pipeline::keys::{self, Word};
-use crate::pipeline::yaml::Yaml;
 use crate::pipeline::{RegistryPart, Text};
 use crate::registry::is_valid_name;
 

@@ -7,10 +7,10 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use super::super::check::load_tree;
-use super::super::yaml::{self, Yaml};
 use super::super::{LoadOptions, keys, load};
 use super::pipeline_schema;
 use crate::base::conformance::{conforms, defect};
+use crate::base::yaml::{self, Yaml};
 use crate::base::{Located, Problem, Span};
 
 /// What only the loader can know: part of the place that is changed, code of the problem, words of its message, and why

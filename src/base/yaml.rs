@@ -8,7 +8,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{DuplicateKeyPolicy, Location, Spanned};
 
-use crate::base::{Located, Problem, Span};
+use super::{Located, Problem, Span};
 
 /// A YAML value with places.
 #[derive(Clone, Debug, PartialEq)]
