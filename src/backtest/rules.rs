@@ -33,14 +33,16 @@ pub struct PortfolioRules {
 
 impl From<&Strategy> for PortfolioRules {
     fn from(strategy: &Strategy) -> Self {
-        let file = strategy.file();
+        let execution = strategy.execution();
         Self {
-            risk: file.risk.clone(),
-            costs: file.costs.clone(),
-            data: file.data.clone(),
-            stop_anchor: file.exit.stop_anchor,
-            stop_trigger: file.exit.stop_trigger,
-            ..Self::default()
+            risk: strategy.risk().clone(),
+            costs: strategy.costs().clone(),
+            data: strategy.data().clone(),
+            stop_anchor: execution.stop_anchor,
+            stop_trigger: execution.stop_trigger,
+            fill: execution.fill,
+            on_gap: execution.on_gap,
+            at_end: execution.at_end,
         }
     }
 }

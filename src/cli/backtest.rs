@@ -20,7 +20,7 @@ use crate::backtest::{BacktestError, PortfolioRules, simulate};
 use crate::base::{CancelToken, Seed, Timestamp};
 use crate::market::{Bars, BarsRequest, Loaded, OnBadBar, load_bars};
 use crate::stats::bootstrap::IntervalPlan;
-use crate::strategy::{IndicatorCache, Strategy, signals};
+use crate::strategy::{IndicatorCache, Strategy, StrategyError, signals};
 use crate::table::Table;
 
 /// 9999-01-01: later than any bar.
@@ -106,13 +106,14 @@ pub(super) fn backtest(session: &Session, args: &BacktestArgs) -> Result<ExitCod
         )));
     }
     let rules = PortfolioRules::from(&strategy);
-    let found = signals(&strategy, bars, &IndicatorCache::new());
+    let cache = IndicatorCache::new();
+    let found = signals(&strategy, bars, &cache).map_err(|error| CliError::Usage(error.to_string()))?;
     let result = simulate(bars, &found, &rules, window, None, &CancelToken::new());
     let result = result.map_err(|error| no_result(bars, &error))?;
     let name = args.strategy.file_stem().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     let input = ReportInput {
         strategy: &name,
-        strategy_lints: &strategy.lints(),
+        strategy_lints: &strategy.lints_on(bars, &found, &cache),
         bars,
         dropped_bars: &loaded.dropped,
         rules: &rules,
@@ -155,7 +156,10 @@ fn read_strategy(args: &BacktestArgs) -> Result<Strategy, CliError> {
     let path = args.strategy.display();
     let text = std::fs::read_to_string(&args.strategy)
         .map_err(|error| CliError::Usage(format!("{path}: cannot read the strategy: {error}")))?;
-    let strategy = Strategy::from_yaml(&text).map_err(|error| CliError::Usage(format!("{path}: {error}")))?;
+    let strategy = Strategy::from_yaml(&text).map_err(|error| match error {
+        StrategyError::Problems { text, problems } => CliError::Pipeline { path: path.to_string(), text, problems },
+        other => CliError::Usage(format!("{path}: {other}")),
+    })?;
     let values: BTreeMap<String, Value> = args.set.iter().map(|word| setting(word)).collect::<Result<_, _>>()?;
     strategy.with_parameters(&values).map_err(|error| CliError::Usage(format!("`--set`: {error}")))
 }

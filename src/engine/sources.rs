@@ -17,7 +17,7 @@ use crate::node::PinnedFile;
 use crate::pipeline::{LookUp, Otherwise, Pipeline, RegistryPart, Source};
 use crate::registry::{History, Registry};
 use crate::storage::{Storage, StorageError};
-use crate::strategy::Strategy;
+use crate::strategy::{Strategy, StrategyError};
 
 /// Sources as they were when the run started.
 #[derive(Clone, Debug, Default)]
@@ -181,7 +181,12 @@ async fn strategy(path: &str, outside: &Storage) -> Result<Artifact, String> {
     match (files.next(), files.next()) {
         (Some(bytes), None) => {
             let text = std::str::from_utf8(&bytes).map_err(|error| format!("`{path}`: {error}"))?;
-            Strategy::from_yaml(text).map_err(|error| format!("`{path}`: {error}"))?;
+            Strategy::from_yaml(text).map_err(|error| match error {
+                StrategyError::Problems { .. } => {
+                    format!("{}; correct the strategy where it is marked", error.in_file(path))
+                }
+                _ => error.in_file(path),
+            })?;
             Ok(Artifact::file(ArtifactType::Strategy, bytes))
         }
         _ => Err(format!("expected one strategy file, found a folder: `{path}`")),

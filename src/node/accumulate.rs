@@ -21,7 +21,7 @@ use crate::label::{Censored, LabelConfig, LabelKind, LabelSet, LabelledTrade, ex
 use crate::market::Bars;
 use crate::metric::trading::{trade_report, trading_report};
 use crate::stats::sum::mean;
-use crate::strategy::{Candidate, IndicatorCache, Signals, Strategy, signals};
+use crate::strategy::{Candidate, IndicatorCache, Signals, Strategy, StrategyLint, signals};
 use crate::table::{Table, Values};
 
 /// Runs a strategy over bars and writes features and labelled outcomes.
@@ -111,7 +111,9 @@ impl Kind for Accumulate {
         let strategy_input = context.input("strategy")?;
         let strategy = read_strategy(strategy_input)?;
         let bars = &market.loaded.bars;
-        let found = signals(&strategy, bars, &IndicatorCache::new());
+        let cache = IndicatorCache::new();
+        let found = signals(&strategy, bars, &cache).map_err(NodeError::failed)?;
+        let lints = strategy.lints_on(bars, &found, &cache);
         let rules = PortfolioRules::from(&strategy);
         context.report(1, 4, "signals");
         let backtest = simulate(bars, &found, &rules, market.sessions.clone(), None, &context.cancel)?;
@@ -133,9 +135,16 @@ impl Kind for Accumulate {
         }
         context.report(3, 4, "features");
         let features = config.features.build().map_err(NodeError::failed)?;
-        let rows = Rows { bars, found: &found, labels: &labels, label: &config.label, executed: executed(&backtest) };
+        let rows = Rows {
+            bars,
+            found: &found,
+            labels: &labels,
+            label: &config.label,
+            own: strategy_features(&strategy),
+            executed: executed(&backtest),
+        };
         let table = rows.table(&features, &strategy_input.reference.sha256.to_string())?;
-        output(&market, &strategy, &backtest, &labels, &table)
+        output(&market, &lints, &backtest, &labels, &table)
     }
 }
 
@@ -233,6 +242,8 @@ struct Rows<'a> {
     found: &'a Signals,
     labels: &'a LabelSet,
     label: &'a LabelConfig,
+    /// Features that the strategy itself gives.
+    own: Vec<OwnFeature>,
     executed: BTreeSet<(u32, u32)>,
 }
 
@@ -313,6 +324,12 @@ impl Rows<'_> {
                 outcome(|trade| trade.uniqueness),
             );
         let columns = self.features(features, &rows)?;
+        let mut taken: BTreeSet<&str> = table.columns().iter().map(|column| column.name.as_str()).collect();
+        if let Some((name, ..)) = columns.iter().find(|(name, ..)| !taken.insert(name)) {
+            return Err(NodeError::failed(format!(
+                "two columns are named `{name}`: rename the one in `features` of the strategy or of this node"
+            )));
+        }
         let names: Vec<&str> = columns.iter().map(|(name, _, _)| name.as_str()).collect();
         table.facts.insert("features".to_owned(), json!(names).to_string());
         table.facts.insert("feature_set".to_owned(), features.name().to_owned());
@@ -337,25 +354,58 @@ impl Rows<'_> {
             let values = rows.iter().map(|row| frames[row.symbol].columns[index][self.candidate(row).row as usize]);
             columns.push((spec.name.to_string(), spec.formula.to_string(), values.collect()));
         }
-        type Pick = fn(&Candidate, f64) -> f64;
-        let triggers: [(&str, &str, Pick); 5] = [
-            ("trigger_fast", "1 if the fast channel was broken", |it, _| f64::from(u8::from(it.fast))),
-            ("trigger_slow", "1 if the slow channel was broken", |it, _| f64::from(u8::from(it.slow))),
-            ("fast_clearance", "close / fast channel - 1", |it, _| it.fast_clearance),
-            ("slow_clearance", "close / slow channel - 1", |it, _| it.slow_clearance),
-            ("stop_distance", "(close - stop) / close", |it, close| {
-                it.stop.map_or(f64::NAN, |stop| (close - stop) / close)
-            }),
-        ];
-        for (name, doc, pick) in triggers {
-            let values = rows.iter().map(|row| {
-                let candidate = self.candidate(row);
-                pick(candidate, self.bars.series[row.symbol].close[candidate.row as usize])
+        for feature in &self.own {
+            let values = rows.iter().map(|row| match feature.of {
+                Own::Candidate(pick) => {
+                    let candidate = self.candidate(row);
+                    pick(candidate, self.bars.series[row.symbol].close[candidate.row as usize])
+                }
+                Own::Declared(at) => self.found.symbols[row.symbol].features[at][row.candidate as usize],
             });
-            columns.push((name.to_owned(), doc.to_owned(), values.collect()));
+            columns.push((feature.name.clone(), feature.doc.clone(), values.collect()));
         }
         Ok(columns)
     }
+}
+
+/// A feature that the strategy itself gives, known at the signal.
+struct OwnFeature {
+    name: String,
+    doc: String,
+    of: Own,
+}
+
+/// Where a strategy's own feature comes from.
+enum Own {
+    /// The candidate and the close of its bar.
+    Candidate(fn(&Candidate, f64) -> f64),
+    /// A declared feature, by its place among them.
+    Declared(usize),
+}
+
+/// The features of the trigger: of the breakout both channels, of rules what they declare; of either the stop.
+fn strategy_features(strategy: &Strategy) -> Vec<OwnFeature> {
+    type Pick = fn(&Candidate, f64) -> f64;
+    let breakout: [(&str, &str, Pick); 4] = [
+        ("trigger_fast", "1 if the fast channel was broken", |it, _| f64::from(u8::from(it.fast))),
+        ("trigger_slow", "1 if the slow channel was broken", |it, _| f64::from(u8::from(it.slow))),
+        ("fast_clearance", "close / fast channel - 1", |it, _| it.fast_clearance),
+        ("slow_clearance", "close / slow channel - 1", |it, _| it.slow_clearance),
+    ];
+    let stop: (&str, &str, Pick) = ("stop_distance", "(close - stop) / close", |it, close| {
+        it.stop.map_or(f64::NAN, |stop| (close - stop) / close)
+    });
+    let own = |(name, doc, pick): (&str, &str, Pick)| OwnFeature {
+        name: name.to_owned(),
+        doc: doc.to_owned(),
+        of: Own::Candidate(pick),
+    };
+    let triggers = breakout.into_iter().filter(|_| strategy.breakout().is_some()).map(own);
+    let declared = strategy.features().into_iter().enumerate();
+    let declared = declared.map(|(at, (name, doc))| OwnFeature { name, doc, of: Own::Declared(at) });
+    // a strategy without a stop has no distance to it
+    let has_stop = strategy.rules().is_none_or(|rules| rules.file().stop.is_some());
+    triggers.chain(declared).chain(has_stop.then(|| own(stop))).collect()
 }
 
 fn trades_table(bars: &Bars, backtest: &Backtest) -> Table {
@@ -392,7 +442,7 @@ fn trades_table(bars: &Bars, backtest: &Backtest) -> Table {
 
 fn output(
     market: &Market,
-    strategy: &Strategy,
+    lints: &[StrategyLint],
     backtest: &Backtest,
     labels: &LabelSet,
     table: &Table,
@@ -417,7 +467,7 @@ fn output(
         "version": 1,
         "symbols": bars.series.iter().map(|series| &series.symbol).collect::<Vec<_>>(),
         "dropped_bars": market.loaded.dropped,
-        "strategy_lints": strategy.lints(),
+        "strategy_lints": lints,
         "funnel": backtest.funnel,
         "warnings": backtest.warnings,
         "returns": returns,
@@ -512,7 +562,14 @@ mod tests {
         let (bars, found, label) = (Bars::default(), Signals { symbols: Vec::new() }, LabelConfig::default());
         let labels =
             LabelSet { trades: Vec::new(), censored: Vec::new(), not_filled: 0, without_risk: 0, undefined: 0 };
-        let rows = Rows { bars: &bars, found: &found, labels: &labels, label: &label, executed: BTreeSet::new() };
+        let rows = Rows {
+            bars: &bars,
+            found: &found,
+            labels: &labels,
+            label: &label,
+            own: strategy_features(&Strategy::default()),
+            executed: BTreeSet::new(),
+        };
         let set = FeatureSet::of("one", &["gap"]).unwrap();
         let table = rows.table(&set, "strategy").unwrap();
         let names: BTreeSet<&str> = table.columns().iter().map(|column| column.name.as_str()).collect();

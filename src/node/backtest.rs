@@ -132,7 +132,8 @@ impl Kind for Backtest {
         let strategy = read_strategy(context.input("strategy")?)?;
         let bars = &market.loaded.bars;
         context.report(1, 3, "signals");
-        let found = signals(&strategy, bars, &IndicatorCache::new());
+        let cache = IndicatorCache::new();
+        let found = signals(&strategy, bars, &cache).map_err(NodeError::failed)?;
         let overlay = match context.inputs.get("predictions") {
             Some(input) => Some(overlay(config, input, bars)?),
             None => None,
@@ -146,8 +147,8 @@ impl Kind for Backtest {
             return Err(NodeError::Insufficient { what: "closed trades", found, needed });
         }
         let input = ReportInput {
-            strategy: &strategy.file().kind,
-            strategy_lints: &strategy.lints(),
+            strategy: strategy.kind(),
+            strategy_lints: &strategy.lints_on(bars, &found, &cache),
             bars,
             dropped_bars: &market.loaded.dropped,
             rules: &rules,

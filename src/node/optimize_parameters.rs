@@ -29,7 +29,7 @@ use super::{
 use crate::artifact::{Artifact, ArtifactType, Scalar, Scratch};
 use crate::base::Seed;
 use crate::metric::trading::{MetricDirection, TradingMetric};
-use crate::strategy::Strategy;
+use crate::strategy::{Parameter, Strategy};
 use crate::table::{Table, Values};
 use crate::tune::importance::{ImportanceReport, importance};
 use crate::tune::plateau::{Plateau, plateau};
@@ -91,9 +91,10 @@ impl Default for ValidationConfig {
 pub struct OptimizeConfig {
     /// What is made large or small.
     objective: ObjectiveConfig,
-    /// Parameters of the strategy, by path, with their ranges.
+    /// Parameters of the strategy, by path, with their ranges; unset: all that the strategy declares.
+    #[serde(default)]
     #[schemars(transform = strategy_paths)]
-    space: SpaceFile,
+    space: Option<SpaceFile>,
     /// Who proposes.
     #[serde(default)]
     sampler: SamplerConfig,
@@ -115,10 +116,17 @@ pub struct OptimizeConfig {
     seed: u64,
 }
 
+/// How paths of parameters begin that a strategy itself declares.
+const DECLARED: &str = "parameters.";
+
 /// Says which parameters a strategy has.
 fn strategy_paths(space: &mut Schema) {
-    let paths: Vec<String> = Strategy::parameters().map(|it| format!("{}.{}", it.section, it.name)).collect();
-    space.insert("propertyNames".to_owned(), json!({"enum": paths}));
+    let paths: Vec<String> = Strategy::parameters().map(Parameter::path).collect();
+    let declared = format!("^{DECLARED}[A-Za-z_][A-Za-z0-9_]*$").replace('.', "\\.");
+    space.insert(
+        "propertyNames".to_owned(),
+        json!({"anyOf": [{"enum": paths}, {"type": "string", "pattern": declared}]}),
+    );
 }
 
 fn default_trials() -> u64 {
@@ -192,11 +200,14 @@ impl Kind for OptimizeParameters {
 
     fn check(config: &OptimizeConfig) -> Result<(), ConfigError> {
         config.universe.check()?;
-        let space = config.space.clone().check().map_err(|error| ConfigError::at("space", error.to_string()))?;
-        // every path must exist, and every end of a range must be a value that the strategy takes
-        for params in corners(&space) {
-            let refused = |error: crate::strategy::StrategyError| ConfigError::at("space", error.to_string());
-            Strategy::default().with_parameters(&params).map_err(refused)?;
+        if let Some(space) = &config.space {
+            let space = space.clone().check().map_err(|error| ConfigError::at("space", error.to_string()))?;
+            // what a strategy declares is known when it is read; every other path must exist, and every end of a range must
+            // be a value that a strategy takes
+            for params in corners(&space).filter(|params| !params.keys().any(|path| path.starts_with(DECLARED))) {
+                let refused = |error: crate::strategy::StrategyError| ConfigError::at("space", error.to_string());
+                Strategy::default().with_parameters(&params).map_err(refused)?;
+            }
         }
         if config.trials == 0 {
             return Err(ConfigError::at("trials", "expected at least 1 trial, found 0"));
@@ -208,9 +219,13 @@ impl Kind for OptimizeParameters {
     }
 
     fn run(config: &OptimizeConfig, context: &NodeContext) -> Result<NodeOutput, NodeError> {
-        let space = config.space.clone().check().map_err(NodeError::failed)?;
         let market = config.universe.load(context.input("bars")?, context)?;
         let strategy = read_strategy(context.input("strategy")?)?;
+        let written = space_of(config, &strategy)?;
+        let space = written.clone().check().map_err(NodeError::failed)?;
+        for params in corners(&space) {
+            strategy.with_parameters(&params).map_err(|error| NodeError::failed(format!("`space`: {error}")))?;
+        }
         let layout = Layout::of(&market.sessions, &config.validation)?;
         let objective = Objective::new(&market.loaded.bars, &strategy, &layout, &config.objective);
         let study = search(config, &space, &objective, context)?;
@@ -227,14 +242,30 @@ impl Kind for OptimizeParameters {
             plateau: plateau(&space, config.direction(), study.trials()),
             overfitting: overfitting::measure(&objective.returns(), best.number, seed, &context.cancel)?,
         };
-        let output = output(config, &layout, &study, best, &chosen, &found, &objective)?;
+        let output = output(config, &written, &layout, &study, best, &chosen, &found, &objective)?;
         context.scratch.clear().map_err(NodeError::failed)?;
         Ok(output)
     }
 }
 
+/// The space of the study: its own, or what the strategy declares.
+fn space_of(config: &OptimizeConfig, strategy: &Strategy) -> Result<SpaceFile, NodeError> {
+    if let Some(space) = &config.space {
+        return Ok(space.clone());
+    }
+    let declared = strategy.declared_space();
+    if declared.is_empty() {
+        return Err(NodeError::failed(format!(
+            "the strategy (kind `{}`) declares no parameter with a range, and this node has no `space`: write one, as \
+             `space: {{risk.risk_per_trade: {{float: [0.005, 0.02]}}}}`",
+            strategy.kind()
+        )));
+    }
+    serde_json::from_value(Value::Object(declared.into_iter().collect())).map_err(NodeError::failed)
+}
+
 /// Each end of each range, with all others left out.
-fn corners(space: &SearchSpace) -> Vec<BTreeMap<String, Value>> {
+fn corners(space: &SearchSpace) -> impl Iterator<Item = BTreeMap<String, Value>> {
     use crate::tune::Distribution;
     let ends = |distribution: &Distribution| match distribution {
         Distribution::Float { low, high, .. } => vec![json!(low), json!(high)],
@@ -242,11 +273,9 @@ fn corners(space: &SearchSpace) -> Vec<BTreeMap<String, Value>> {
         Distribution::Choice(choices) => choices.clone(),
     };
     let parameters = space.parameters().iter();
-    parameters
-        .flat_map(|parameter| {
-            ends(&parameter.distribution).into_iter().map(|end| [(parameter.name.clone(), end)].into())
-        })
-        .collect()
+    parameters.flat_map(move |parameter| {
+        ends(&parameter.distribution).into_iter().map(|end| [(parameter.name.clone(), end)].into())
+    })
 }
 
 fn json_params(params: &Params) -> BTreeMap<String, Value> {
@@ -354,8 +383,10 @@ fn returns_table(objective: &Objective<'_>) -> Table {
     table
 }
 
+#[expect(clippy::too_many_arguments, reason = "each is a part of what is written")]
 fn output(
     config: &OptimizeConfig,
+    space: &SpaceFile,
     layout: &Layout,
     study: &Study,
     best: &Trial,
@@ -393,7 +424,7 @@ fn output(
     Ok(NodeOutput {
         outputs: [
             ("best", Artifact::file(ArtifactType::Strategy, yaml.into_bytes())),
-            ("trials", table_artifact(ArtifactType::Trials, &trials_table(study, &config.space))?),
+            ("trials", table_artifact(ArtifactType::Trials, &trials_table(study, space))?),
             ("returns", table_artifact(ArtifactType::Trials, &returns_table(objective))?),
             ("study", json_artifact(ArtifactType::Study, &report)?),
         ]

@@ -11,9 +11,7 @@ use crate::pipeline::schema::with_references;
 /// The fewest settings of a kind.
 fn smallest(kind: &str) -> Value {
     match kind {
-        "optimize-parameters" => {
-            json!({"objective": {"metric": "sharpe"}, "space": {"exit.exit_ma": {"choice": [20, 50]}}})
-        }
+        "optimize-parameters" => json!({"objective": {"metric": "sharpe"}}),
         "deploy-if-better" => json!({"registry": "quality"}),
         "command" => json!({"argv": ["true"], "outputs": {"out": {"path": "out"}}}),
         "pipeline" => json!({"file": "pipelines/weekly.yaml"}),

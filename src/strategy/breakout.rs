@@ -11,8 +11,8 @@
 
 use rayon::prelude::*;
 
-use super::percentile::expanding_percentile;
-use super::{Candidate, Indicator, IndicatorCache, Signals, Strategy, SymbolSignals, in_session_order};
+use super::score::{Component, set_scores};
+use super::{Candidate, Indicator, IndicatorCache, Signals, StrategyFile, SymbolSignals};
 use crate::market::{Bars, Series};
 
 /// Bars of the momentum component of the score.
@@ -24,24 +24,23 @@ const ADV_BARS: u32 = 20;
 ///
 /// A value at a bar depends on that bar and earlier ones only; the score also on the signals of other symbols in earlier
 /// sessions. The result does not depend on the number of threads.
-pub fn signals(strategy: &Strategy, bars: &Bars, cache: &IndicatorCache) -> Signals {
+pub(super) fn signals(file: &StrategyFile, bars: &Bars, cache: &IndicatorCache) -> Signals {
     let found: Vec<(SymbolSignals, Vec<f64>)> = (0..bars.series.len())
         .into_par_iter()
-        .map(|symbol| symbol_signals(strategy, symbol as u32, &bars.series[symbol], cache))
+        .map(|symbol| symbol_signals(file, symbol as u32, &bars.series[symbol], cache))
         .collect();
     let (mut symbols, momentum): (Vec<_>, Vec<_>) = found.into_iter().unzip();
-    score(strategy, &mut symbols, &momentum);
+    score(file, &mut symbols, momentum);
     Signals { symbols }
 }
 
 /// Triggers and exits of one symbol, and the momentum of each trigger.
 fn symbol_signals(
-    strategy: &Strategy,
+    file: &StrategyFile,
     symbol: u32,
     series: &Series,
     cache: &IndicatorCache,
 ) -> (SymbolSignals, Vec<f64>) {
-    let file = strategy.file();
     let (eligibility, entry, exit) = (&file.eligibility, &file.entry, &file.exit);
     let column = |indicator| cache.get(symbol, series, indicator);
     let trend = column(Indicator::Sma(eligibility.trend_ma));
@@ -93,31 +92,14 @@ fn symbol_signals(
     (SymbolSignals { candidates, exit_long, ..SymbolSignals::default() }, momenta)
 }
 
-/// Sets the score of every eligible candidate: the weighted mean of the percentiles of its components.
-fn score(strategy: &Strategy, symbols: &mut [SymbolSignals], momentum: &[Vec<f64>]) {
-    let weights = &strategy.file().score;
-    let total = weights.clearance + weights.momentum;
-    if total == 0.0 {
-        return;
-    }
-    let order = in_session_order(symbols, |candidate| candidate.eligible);
-    let sessions: Vec<u32> = order.iter().map(|&(session, ..)| session).collect();
-    let pick = |value: &dyn Fn(usize, usize) -> f64| -> Vec<f64> {
-        order.iter().map(|&(_, symbol, at)| value(symbol as usize, at as usize)).collect()
-    };
+/// Sets the scores by clearance and momentum.
+fn score(file: &StrategyFile, symbols: &mut [SymbolSignals], momentum: Vec<Vec<f64>>) {
+    let clearance = symbols.iter().map(|own| own.candidates.iter().map(|it| it.clearance).collect()).collect();
     let components = [
-        (weights.clearance, pick(&|symbol, at| symbols[symbol].candidates[at].clearance)),
-        (weights.momentum, pick(&|symbol, at| momentum[symbol][at])),
+        Component { weight: file.score.clearance, values: clearance },
+        Component { weight: file.score.momentum, values: momentum },
     ];
-    let mut scores = vec![0.0; order.len()];
-    for (weight, values) in components.iter().filter(|(weight, _)| *weight > 0.0) {
-        for (score, percentile) in scores.iter_mut().zip(expanding_percentile(&sessions, values)) {
-            *score += weight / total * percentile;
-        }
-    }
-    for (&(_, symbol, at), score) in order.iter().zip(scores) {
-        symbols[symbol as usize].candidates[at as usize].score = score;
-    }
+    set_scores(symbols, &components);
 }
 
 #[cfg(test)]
@@ -127,6 +109,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::strategy::{Strategy, signals};
 
     /// Closes that rise slowly, then jump at the last bar; highs and lows one unit away.
     fn bars(close: Vec<f64>, volume: f64) -> Bars {
@@ -146,7 +129,7 @@ mod tests {
     fn of(bars: &Bars, values: &[(&str, serde_json::Value)]) -> SymbolSignals {
         let values: BTreeMap<_, _> = values.iter().map(|(path, value)| ((*path).to_owned(), value.clone())).collect();
         let strategy = Strategy::default().with_parameters(&values).unwrap();
-        signals(&strategy, bars, &IndicatorCache::new()).symbols.remove(0)
+        signals(&strategy, bars, &IndicatorCache::new()).unwrap().symbols.remove(0)
     }
 
     fn jump(rows: usize, to: f64) -> Vec<f64> {
@@ -212,9 +195,9 @@ mod tests {
     #[test]
     fn indicators_are_computed_once_for_all_trials() {
         let (bars, cache) = (bars(jump(70, 104.0), 5.0), IndicatorCache::new());
-        signals(&Strategy::default(), &bars, &cache);
+        signals(&Strategy::default(), &bars, &cache).unwrap();
         let columns = cache.len();
-        signals(&Strategy::default(), &bars, &cache);
+        signals(&Strategy::default(), &bars, &cache).unwrap();
         // trend and exit averages, two channels, range, traded value, momentum
         assert_eq!((columns, cache.len()), (7, 7));
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::Channel;
+use crate::expression::ColumnCache;
 use crate::indicator;
 use crate::market::Series;
 
@@ -52,7 +53,10 @@ type Slot = Arc<OnceLock<Arc<[f64]>>>;
 /// A cache belongs to one set of bars: columns are found by symbol index, so asking with other bars gives the columns of
 /// the first ones. Make a new cache for other bars, or for a shorter history of the same ones.
 #[derive(Debug, Default)]
-pub struct IndicatorCache(Mutex<BTreeMap<(u32, Indicator), Slot>>);
+pub struct IndicatorCache {
+    indicators: Mutex<BTreeMap<(u32, Indicator), Slot>>,
+    columns: ColumnCache,
+}
 
 impl IndicatorCache {
     /// Makes an empty cache.
@@ -64,16 +68,21 @@ impl IndicatorCache {
     pub fn get(&self, symbol: u32, series: &Series, indicator: Indicator) -> Arc<[f64]> {
         let slot = {
             // a panic elsewhere leaves at worst an empty slot behind, which the next one fills
-            let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut slots = self.indicators.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(slots.entry((symbol, indicator)).or_default())
         };
         // computed outside the lock: other columns need not wait
         Arc::clone(slot.get_or_init(|| indicator.compute(series).into()))
     }
 
-    /// Number of columns held.
+    /// Columns of expressions.
+    pub const fn columns(&self) -> &ColumnCache {
+        &self.columns
+    }
+
+    /// Number of indicators held.
     pub fn len(&self) -> usize {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
+        self.indicators.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
     /// Says whether nothing was asked for yet.

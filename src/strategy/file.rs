@@ -1,17 +1,23 @@
-//! The strategy file and its checked form.
+//! The file of the breakout strategy, and the sections that every kind of strategy has.
 
-use schemars::{JsonSchema, Schema};
+use schemars::{JsonSchema, Schema, json_schema};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::StrategyError;
+use super::rules::RulesFile;
 use super::section::{Parameter, section};
 use crate::base::schema;
 
 /// The kinds of strategy that exist.
-pub const KINDS: &[&str] = &["breakout"];
+pub const KINDS: &[&str] = &[BREAKOUT, RULES];
+/// The reference strategy.
+pub(super) const BREAKOUT: &str = "breakout";
+/// A strategy of a user's own expressions.
+pub(super) const RULES: &str = "rules";
 
 /// The version of the file format that this build reads.
-const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 1;
 
 /// Which prices make the breakout channel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -154,7 +160,7 @@ section! {
     }
 }
 
-/// A strategy as a user writes it; every key may be left out.
+/// The breakout strategy as a user writes it; every key may be left out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct StrategyFile {
@@ -162,7 +168,7 @@ pub struct StrategyFile {
     #[schemars(extend("const" = VERSION))]
     pub version: u32,
     /// Kind of strategy.
-    #[schemars(extend("enum" = KINDS))]
+    #[schemars(extend("const" = BREAKOUT))]
     pub kind: String,
     /// Which bars may give an entry at all.
     pub eligibility: EligibilityRules,
@@ -184,7 +190,7 @@ impl Default for StrategyFile {
     fn default() -> Self {
         Self {
             version: VERSION,
-            kind: "breakout".to_owned(),
+            kind: BREAKOUT.to_owned(),
             eligibility: EligibilityRules::default(),
             entry: EntryRules::default(),
             exit: ExitRules::default(),
@@ -196,89 +202,62 @@ impl Default for StrategyFile {
     }
 }
 
-/// JSON Schema of a strategy file.
+/// JSON Schema of a strategy file of any kind.
 pub fn file_schema() -> Schema {
-    let mut file = schema::of::<StrategyFile>();
-    file.insert("$schema".to_owned(), schema::DIALECT.into());
-    file.insert("title".to_owned(), "strategy@1".into());
-    file
+    let kinds: Vec<Value> = kind_schemas().into_iter().map(|(_, schema)| schema.to_value()).collect();
+    json_schema!({"$schema": schema::DIALECT, "title": "strategy@1", "oneOf": kinds})
 }
 
-/// A strategy whose every value is inside its range.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "StrategyFile", into = "StrategyFile")]
-pub struct Strategy(StrategyFile);
+/// JSON Schema of the files of each kind.
+pub fn kind_schemas() -> [(&'static str, Schema); 2] {
+    [(BREAKOUT, schema::of::<StrategyFile>()), (RULES, schema::of::<RulesFile>())]
+}
 
-impl TryFrom<StrategyFile> for Strategy {
-    type Error = StrategyError;
-
-    fn try_from(file: StrategyFile) -> Result<Self, StrategyError> {
-        if file.version != VERSION {
-            return Err(StrategyError::UnsupportedVersion { expected: VERSION, found: file.version });
+impl StrategyFile {
+    /// Checks kind, version and every range.
+    pub(super) fn check(&self) -> Result<(), StrategyError> {
+        if self.version != VERSION {
+            return Err(StrategyError::UnsupportedVersion { expected: VERSION, found: self.version });
         }
-        if !KINDS.contains(&file.kind.as_str()) {
-            return Err(StrategyError::UnknownKind { kind: file.kind, known: KINDS });
+        if self.kind != BREAKOUT {
+            return Err(StrategyError::UnknownKind { kind: self.kind.clone(), known: KINDS });
         }
-        file.eligibility.check()?;
-        file.entry.check()?;
-        file.exit.check()?;
-        file.risk.check()?;
-        file.costs.check()?;
-        file.costs.commission.check()?;
-        file.data.check()?;
-        file.score.check()?;
-        Ok(Self(file))
+        self.eligibility.check()?;
+        self.entry.check()?;
+        self.exit.check()?;
+        self.risk.check()?;
+        self.costs.check()?;
+        self.costs.commission.check()?;
+        self.data.check()?;
+        self.score.check()
+    }
+
+    /// Every parameter, section by section.
+    pub(super) fn parameters() -> impl Iterator<Item = &'static Parameter> {
+        [EligibilityRules::PARAMETERS, EntryRules::PARAMETERS, ExitRules::PARAMETERS]
+            .into_iter()
+            .flatten()
+            .chain(shared_parameters())
+            .chain(ScoreWeights::PARAMETERS)
     }
 }
 
-impl From<Strategy> for StrategyFile {
-    fn from(strategy: Strategy) -> Self {
-        strategy.0
-    }
-}
-
-impl Strategy {
-    /// Reads a strategy file.
-    ///
-    /// # Errors
-    /// Text that does not read, names what does not exist, or holds a value outside its range.
-    pub fn from_yaml(text: &str) -> Result<Self, StrategyError> {
-        let options = serde_saphyr::options! { strict_booleans: true, with_snippet: false };
-        let file: StrategyFile = serde_saphyr::from_str_with_options(text, options)
-            .map_err(|error| StrategyError::Unreadable(error.to_string()))?;
-        Self::try_from(file)
-    }
-
-    /// The values as a file, defaults filled in.
-    pub const fn file(&self) -> &StrategyFile {
-        &self.0
-    }
-
-    /// Every parameter of the strategy, section by section.
-    pub fn parameters() -> impl Iterator<Item = &'static Parameter> {
-        [
-            EligibilityRules::PARAMETERS,
-            EntryRules::PARAMETERS,
-            ExitRules::PARAMETERS,
-            RiskRules::PARAMETERS,
-            CostRules::PARAMETERS,
-            Commission::PARAMETERS,
-            DataRules::PARAMETERS,
-            ScoreWeights::PARAMETERS,
-        ]
+/// The parameters of the sections that every kind of strategy has.
+pub(super) fn shared_parameters() -> impl Iterator<Item = &'static Parameter> {
+    [RiskRules::PARAMETERS, CostRules::PARAMETERS, Commission::PARAMETERS, DataRules::PARAMETERS]
         .into_iter()
         .flatten()
         // the mapping itself is no parameter, its values are
         .filter(|parameter| (parameter.section, parameter.name) != ("costs", "commission"))
-    }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
     use crate::base::conformance::{conforms, defect};
+    use crate::strategy::Strategy;
 
     fn shipped() -> Vec<Value> {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("configs/strategies");
@@ -310,7 +289,7 @@ mod tests {
 
     #[test]
     fn the_schema_has_the_default_and_the_range_of_every_declared_parameter() {
-        let schema = file_schema().to_value();
+        let schema = schema::of::<StrategyFile>().to_value();
         let defaults = serde_json::to_value(Strategy::default()).unwrap();
         let reads = |section: &str, name: &str, value: Value| {
             let mut tree = defaults.clone();

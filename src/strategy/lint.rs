@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Strategy;
+use super::{CostRules, DataRules, RiskRules, StrategyFile};
 
 /// Something about a strategy that its writer should look at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,12 +13,16 @@ pub struct StrategyLint {
     pub message: String,
 }
 
-impl Strategy {
-    /// Lists what is allowed and probably not meant.
-    pub fn lints(&self) -> Vec<StrategyLint> {
-        let file = self.file();
-        let (entry, risk) = (&file.entry, &file.risk);
-        let notional_at_risk = risk.max_position_notional * f64::from(risk.max_positions);
+impl StrategyLint {
+    pub(super) fn new(code: &str, message: impl Into<String>) -> Self {
+        Self { code: code.to_owned(), message: message.into() }
+    }
+}
+
+impl StrategyFile {
+    /// Lints of the breakout rules.
+    pub(super) fn lints(&self) -> Vec<StrategyLint> {
+        let entry = &self.entry;
         let checks = [
             (
                 entry.slow_lookback >= entry.fast_lookback && entry.slow_clearance >= entry.fast_clearance,
@@ -31,44 +35,47 @@ impl Strategy {
                 "`entry.slow_lookback` is shorter than `entry.fast_lookback`",
             ),
             (
-                file.exit.exit_ma > file.eligibility.trend_ma,
+                self.exit.exit_ma > self.eligibility.trend_ma,
                 "exit_above_entry",
                 "`exit.exit_ma` is longer than `eligibility.trend_ma`: an entry may be left at once",
             ),
-            (
-                risk.max_exposure > 1.0,
-                "leverage",
-                "`risk.max_exposure` is above 1: borrowed cash carries no interest here",
-            ),
-            (
-                notional_at_risk < risk.max_exposure,
-                "idle_cash",
-                "`risk.max_positions` times `risk.max_position_notional` never reaches `risk.max_exposure`",
-            ),
-            (
-                risk.max_order_pct_adv.is_none(),
-                "no_capacity_check",
-                "`risk.max_order_pct_adv` is null: orders may exceed what trades",
-            ),
-            (
-                file.costs.slippage_bps == 0.0
-                    && file.costs.commission.bps == 0.0
-                    && file.costs.commission.per_share == 0.0,
-                "free_trading",
-                "slippage and commission are 0",
-            ),
-            (
-                file.data.delisting_haircut == 0.0,
-                "no_delisting_haircut",
-                "`data.delisting_haircut` is 0: a delisted position keeps its last close",
-            ),
         ];
-        checks
-            .into_iter()
-            .filter(|(applies, ..)| *applies)
-            .map(|(_, code, message)| StrategyLint { code: code.to_owned(), message: message.to_owned() })
-            .collect()
+        those_that_apply(&checks)
     }
+}
+
+/// Lints of what every kind of strategy has.
+pub(super) fn shared(risk: &RiskRules, costs: &CostRules, data: &DataRules) -> Vec<StrategyLint> {
+    let notional_at_risk = risk.max_position_notional * f64::from(risk.max_positions);
+    let checks = [
+        (risk.max_exposure > 1.0, "leverage", "`risk.max_exposure` is above 1: borrowed cash carries no interest here"),
+        (
+            notional_at_risk < risk.max_exposure,
+            "idle_cash",
+            "`risk.max_positions` times `risk.max_position_notional` never reaches `risk.max_exposure`",
+        ),
+        (
+            risk.max_order_pct_adv.is_none(),
+            "no_capacity_check",
+            "`risk.max_order_pct_adv` is null: orders may exceed what trades",
+        ),
+        (
+            costs.slippage_bps == 0.0 && costs.commission.bps == 0.0 && costs.commission.per_share == 0.0,
+            "free_trading",
+            "slippage and commission are 0",
+        ),
+        (
+            data.delisting_haircut == 0.0,
+            "no_delisting_haircut",
+            "`data.delisting_haircut` is 0: a delisted position keeps its last close",
+        ),
+    ];
+    those_that_apply(&checks)
+}
+
+fn those_that_apply(checks: &[(bool, &str, &str)]) -> Vec<StrategyLint> {
+    let applies = checks.iter().filter(|(applies, ..)| *applies);
+    applies.map(|(_, code, message)| StrategyLint::new(code, *message)).collect()
 }
 
 #[cfg(test)]
@@ -77,7 +84,7 @@ mod tests {
 
     use serde_json::json;
 
-    use super::*;
+    use crate::strategy::Strategy;
 
     #[test]
     fn a_slow_trigger_that_cannot_fire_alone_is_named() {

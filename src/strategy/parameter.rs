@@ -2,49 +2,51 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{Strategy, StrategyError, StrategyFile};
+use super::{Parameter, StrategyError};
 
-impl Strategy {
-    /// This strategy with other values for some parameters, as `exit.hard_stop_atr_mult: 3.0`.
-    ///
-    /// # Errors
-    /// A path that names no parameter, a value of the wrong type, or a value out of range.
-    pub fn with_parameters(&self, values: &BTreeMap<String, Value>) -> Result<Self, StrategyError> {
-        let mut tree = serde_json::to_value(self.file()).map_err(StrategyError::Encode)?;
-        for (path, value) in values {
-            let known = Self::parameters().any(|it| *path == format!("{}.{}", it.section, it.name));
-            let slot = if known { tree.pointer_mut(&format!("/{}", path.replace('.', "/"))) } else { None };
-            let slot = slot.ok_or_else(|| unknown(path))?;
-            *slot = value.clone();
-            // read after each value, so that an error names the path it came from
-            let read: Result<StrategyFile, _> = serde_json::from_value(tree.clone());
-            if let Err(source) = read {
-                return Err(StrategyError::WrongType { path: path.clone(), found: value.to_string(), source });
-            }
+/// A tree of values with other values for some parameters, as `exit.hard_stop_atr_mult: 3.0`, read after each.
+///
+/// # Errors
+/// A path that names no parameter, or a value of the wrong type.
+pub(super) fn set<T: Serialize + DeserializeOwned>(
+    file: &T,
+    known: &[Parameter],
+    values: &BTreeMap<&str, &Value>,
+) -> Result<T, StrategyError> {
+    let mut tree = serde_json::to_value(file).map_err(StrategyError::Encode)?;
+    for (&path, &value) in values {
+        let is_known = known.iter().any(|it| path == format!("{}.{}", it.section, it.name));
+        let slot = if is_known { tree.pointer_mut(&format!("/{}", path.replace('.', "/"))) } else { None };
+        let slot = slot.ok_or_else(|| unknown(path, known.iter().map(|it| format!("{}.{}", it.section, it.name))))?;
+        *slot = value.clone();
+        // read after each value, so that an error names the path it came from
+        let read: Result<T, _> = serde_json::from_value(tree.clone());
+        if let Err(source) = read {
+            return Err(StrategyError::WrongType { path: path.to_owned(), found: value.to_string(), source });
         }
-        let file: StrategyFile = serde_json::from_value(tree).map_err(StrategyError::Encode)?;
-        Self::try_from(file)
     }
+    serde_json::from_value(tree).map_err(StrategyError::Encode)
 }
 
 /// Paths with a last word like the one written, else those of its section, else all.
-fn unknown(path: &str) -> StrategyError {
-    let known: Vec<(String, &str)> =
-        Strategy::parameters().map(|it| (format!("{}.{}", it.section, it.name), it.name)).collect();
-    let word = path.rsplit('.').next().unwrap_or(path);
+pub(super) fn unknown(path: &str, known: impl Iterator<Item = String>) -> StrategyError {
+    let known: Vec<String> = known.collect();
+    let last = |path: &str| path.rsplit('.').next().unwrap_or(path).to_owned();
+    let word = last(path);
     let section = path.split('.').next().unwrap_or(path);
-    let alike = |name: &str| !word.is_empty() && (name.contains(word) || word.contains(name));
-    let pick = |keep: &dyn Fn(&str, &str) -> bool| -> Vec<String> {
-        known.iter().filter(|(path, name)| keep(path, name)).map(|(path, _)| path.clone()).collect()
-    };
-    let mut suggestions = pick(&|_, name| alike(name));
+    let alike = |name: &str| !word.is_empty() && (name.contains(&word) || word.contains(name));
+    let pick =
+        |keep: &dyn Fn(&str) -> bool| -> Vec<String> { known.iter().filter(|path| keep(path)).cloned().collect() };
+    let mut suggestions = pick(&|path| alike(&last(path)));
     if suggestions.is_empty() {
-        suggestions = pick(&|path, _| path.split('.').next() == Some(section));
+        suggestions = pick(&|path| path.split('.').next() == Some(section));
     }
     if suggestions.is_empty() {
-        suggestions = pick(&|_, _| true);
+        suggestions = pick(&|_| true);
     }
     StrategyError::UnknownParameter { path: path.to_owned(), suggestions }
 }
@@ -54,6 +56,11 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::strategy::{Strategy, StrategyFile};
+
+    fn of(strategy: &Strategy) -> &StrategyFile {
+        strategy.breakout().unwrap()
+    }
 
     fn with(path: &str, value: Value) -> Result<Strategy, StrategyError> {
         Strategy::default().with_parameters(&BTreeMap::from([(path.to_owned(), value)]))
@@ -72,9 +79,9 @@ mod tests {
     #[test]
     fn a_value_is_set_and_the_rest_is_kept() {
         let strategy = with("costs.commission.min", json!(1.5)).unwrap();
-        assert_eq!(strategy.file().costs.commission.min, 1.5);
-        assert_eq!(strategy.file().exit, Strategy::default().file().exit);
-        assert_eq!(with("eligibility.ma_slope_min", json!(0.01)).unwrap().file().eligibility.ma_slope_min, Some(0.01));
+        assert_eq!(of(&strategy).costs.commission.min, 1.5);
+        assert_eq!(of(&strategy).exit, of(&Strategy::default()).exit);
+        assert_eq!(of(&with("eligibility.ma_slope_min", json!(0.01)).unwrap()).eligibility.ma_slope_min, Some(0.01));
     }
 
     #[test]

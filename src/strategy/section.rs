@@ -51,9 +51,11 @@ pub(super) fn within(
     expected: &'static str,
 ) -> Result<(), StrategyError> {
     match value.measure() {
-        Some(found) if !range.contains(&found) => {
-            Err(StrategyError::OutOfRange { path: format!("{section}.{name}"), expected, found: found.to_string() })
-        }
+        Some(found) if !range.contains(&found) => Err(StrategyError::OutOfRange {
+            path: format!("{section}.{name}"),
+            expected: expected.to_owned(),
+            found: found.to_string(),
+        }),
         _ => Ok(()),
     }
 }

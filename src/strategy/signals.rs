@@ -118,6 +118,8 @@ pub struct SymbolSignals {
     /// For each bar, the average true range that trailing stops measure by; empty where none does. NaN leaves a stop where
     /// it is.
     pub atr: Vec<f64>,
+    /// Features that the strategy itself declares, each with a value a candidate.
+    pub features: Vec<Vec<f64>>,
 }
 
 impl SymbolSignals {

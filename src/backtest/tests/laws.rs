@@ -59,7 +59,7 @@ fn strategy(extra: &[(&str, serde_json::Value)]) -> Strategy {
 }
 
 fn made(strategy: &Strategy, bars: &Bars) -> Signals {
-    signals(strategy, bars, &IndicatorCache::new())
+    signals(strategy, bars, &IndicatorCache::new()).unwrap()
 }
 
 fn run(strategy: &Strategy, bars: &Bars, end: u32) -> Backtest {
@@ -183,7 +183,7 @@ fn fifty_trials() {
             let values = values.into_iter().map(|(path, value)| (path.to_owned(), value)).collect();
             let strategy = Strategy::default().with_parameters(&values).unwrap();
             let start = std::time::Instant::now();
-            let signals = signals(&strategy, &bars, &cache);
+            let signals = signals(&strategy, &bars, &cache).unwrap();
             signalling += start.elapsed();
             let start = std::time::Instant::now();
             let rules = PortfolioRules::from(&strategy);

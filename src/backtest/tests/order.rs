@@ -60,6 +60,7 @@ fn run_with(symbols: &[Own], rules: &PortfolioRules, side: Side, overlay: Option
             exit_long: exit.clone(),
             exit_short: exit,
             atr: it.atr.clone(),
+            ..SymbolSignals::default()
         }
     });
     let signals = Signals { symbols: signals.collect() };

@@ -19,7 +19,8 @@ In a setting's path `*` stands for any name. In a pipeline file every value may 
 const STRATEGY: &str = "\
 ## Strategy files
 
-What a source with `schema: strategy@1` holds. The `space` of `optimize-parameters` names its parameters by these paths.
+What a source with `schema: strategy@1` holds: see [strategies](../guide/strategies.md). The `space` of
+`optimize-parameters` names parameters by these paths, and those that a file of rules declares as `parameters.NAME`.
 ";
 
 const STYLE: Style = Style { code, new_line: "<br>" };
@@ -42,7 +43,10 @@ pub(super) fn reference_markdown() -> String {
         parts.extend(tables(kind, &STYLE).iter().map(drawn));
     }
     parts.push(STRATEGY.to_owned());
-    parts.push(drawn(&settings_table(&settings(strategy::file_schema().as_value()), &STYLE)));
+    for (kind, schema) in strategy::kind_schemas() {
+        parts.push(format!("### kind: {kind}\n"));
+        parts.push(drawn(&settings_table(&settings(schema.as_value()), &STYLE)));
+    }
     parts.join("\n")
 }
 

@@ -86,7 +86,7 @@ pub(super) fn measure(
     let market = config.universe.load(context.input("bars")?, context)?;
     let bars = &market.loaded.bars;
     let strategy = read_strategy(context.input("strategy")?)?;
-    let mut found = signals(&strategy, bars, &IndicatorCache::new());
+    let mut found = signals(&strategy, bars, &IndicatorCache::new()).map_err(NodeError::failed)?;
     keep_evaluated(&mut found, rows, bars);
     let rules = PortfolioRules::from(&strategy);
     let first = rows.ts.first().map_or(0, |&ts| bars.sessions.partition_point(|&session| session < ts));

@@ -92,7 +92,10 @@ impl<'a> Objective<'a> {
             Ok(strategy) => strategy,
             Err(error) => return Evaluation::failed(error.to_string()),
         };
-        let found = signals(&strategy, self.bars, &self.cache);
+        let found = match signals(&strategy, self.bars, &self.cache) {
+            Ok(found) => found,
+            Err(error) => return Evaluation::failed(error.to_string()),
+        };
         let scores = self
             .over(&strategy, &found, &self.layout.folds)
             .and_then(|validation| Ok((validation, self.over(&strategy, &found, &self.layout.train)?)));
@@ -133,14 +136,15 @@ impl<'a> Objective<'a> {
     }
 
     /// The score of a strategy on the validation folds.
-    pub(super) fn validation(&self, strategy: &Strategy) -> Result<Score, BacktestError> {
-        self.over(strategy, &signals(strategy, self.bars, &self.cache), &self.layout.folds)
+    pub(super) fn validation(&self, strategy: &Strategy) -> Result<Score, NodeError> {
+        let found = signals(strategy, self.bars, &self.cache).map_err(NodeError::failed)?;
+        Ok(self.over(strategy, &found, &self.layout.folds)?)
     }
 
     /// The score of a strategy on the holdout.
-    pub(super) fn holdout(&self, strategy: &Strategy) -> Result<Score, BacktestError> {
-        let found = signals(strategy, self.bars, &self.cache);
-        self.over(strategy, &found, std::slice::from_ref(&self.layout.holdout))
+    pub(super) fn holdout(&self, strategy: &Strategy) -> Result<Score, NodeError> {
+        let found = signals(strategy, self.bars, &self.cache).map_err(NodeError::failed)?;
+        Ok(self.over(strategy, &found, std::slice::from_ref(&self.layout.holdout))?)
     }
 
     /// Makes up for trials that an earlier, stopped attempt evaluated: their returns are needed and were not kept.
