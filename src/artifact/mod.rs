@@ -6,6 +6,7 @@
 //! | blob | `blobs/sha256/ab/cdef…` | bytes; the name is their SHA-256 |
 //! | action | `actions/v1/ab/cdef….json` | fingerprint -> outputs and values of the node that had it |
 //! | scratch | `scratch/<fingerprint>.json` | work in progress of a node; replaced whole, removed when the node is done |
+//! | search | `studies/<search>/<study>.json` | trials that a study scored on the same data by the same metric; kept for good |
 //! | run record | `runs/<date>/<id>/…` | start, events, one record a node, end |
 //! | pin | `pins/<id>.json` | a run or an object that garbage collection keeps |
 //! | registry entry | `registry/<model>/log/<n>.json` | promotions and rollbacks, in slots that are taken once |
@@ -14,12 +15,14 @@
 //! Records other than blobs are *sealed*: they carry their name and the SHA-256 of their own bytes.
 
 mod check;
+mod ledger;
 mod scratch;
 mod sealed;
 mod store;
 mod types;
 
 pub use check::StoreCheck;
+pub use ledger::{Ledger, Searched, trials_on_record};
 pub use scratch::Scratch;
 pub use sealed::{SealError, seal, unseal};
 pub use store::{Commit, Store, StoreError};

@@ -12,7 +12,7 @@ use super::compare::{compare, has_table, logical_digests};
 use super::event::RunEvent;
 use super::log::AttemptLog;
 use super::repeat;
-use crate::artifact::{Action, Artifact, ArtifactRef, Commit, MadeBy, Scratch, Store, StoreError};
+use crate::artifact::{Action, Artifact, ArtifactRef, Commit, Ledger, MadeBy, Scratch, Store, StoreError};
 use crate::base::{CancelToken, Digest, Timestamp};
 use crate::node::{CommandError, Executor, InputArtifact, NodeContext, NodeError, NodeKind, NodeOutput, PinnedFile};
 use crate::pipeline::{CacheMode, FailureClass, LookUp};
@@ -188,6 +188,7 @@ pub(super) async fn context(
         log: Arc::new(move |line: &str| log.line(line)),
         registry,
         scratch,
+        ledger: Ledger::new(attempt.store.clone(), tokio::runtime::Handle::current()),
     })
 }
 

@@ -9,14 +9,15 @@ use serde_json::{Value, json};
 use super::evaluate::Evaluated;
 use super::model_artifact::{StoredModel, json_artifact};
 use super::{
-    Behaviour, ConfigError, Descriptor, InputPort, Kind, NodeContext, NodeError, NodeOutput, OutputPort, ValuePort,
-    ValueType,
+    Behaviour, ConfigError, Descriptor, InputPort, Kind, NodeContext, NodeError, NodeOutput, OutputPort, StudyRecord,
+    ValuePort, ValueType,
 };
 use crate::artifact::{ArtifactType, Scalar};
 use crate::base::{Days, Digest, MICROS_PER_DAY, canonical_json};
 use crate::registry::gate::{Approval, GateDecision, GateInput, GateOutcome, GatePolicy, decide, policy_defect};
 use crate::registry::{
-    ModelVersion, NAME_PATTERN, PromotionOutcome, PromotionRequest, RegistryClient, Standing, is_valid_name,
+    ModelVersion, NAME_PATTERN, PromotionOutcome, PromotionRequest, RegistryClient, SearchNumbers, Standing,
+    is_valid_name,
 };
 
 /// Promotes a candidate when the gate says so, exactly once.
@@ -130,6 +131,13 @@ impl Kind for DeployIfBetter {
                 required: false,
                 doc: "drift of the champion",
             },
+            InputPort {
+                many: false,
+                name: "study",
+                types: &[ArtifactType::Study],
+                required: false,
+                doc: "the study that the strategy came out of: what `max_pbo`, `min_dsr` and `max_spa_p` judge",
+            },
         ],
         outputs: &[OutputPort {
             name: "decision",
@@ -232,7 +240,24 @@ fn gate_input(config: &DeployConfig, context: &NodeContext) -> Result<GateInput,
         champion_fresh: champion_fresh(config, context)?,
         same_model: champion.is_some_and(|champion| champion.reference.sha256 == candidate),
         holdout_uses: 0,
+        search: search_numbers(context)?,
     })
+}
+
+/// The numbers of the study, with all trials on record. The record only grows: a candidate that is kept for it stays
+/// kept.
+fn search_numbers(context: &NodeContext) -> Result<Option<SearchNumbers>, NodeError> {
+    let Some(study) = context.inputs.get("study") else { return Ok(None) };
+    let study = StudyRecord::read(&study.bytes()?).map_err(NodeError::failed)?;
+    let found = &study.overfitting;
+    Ok(Some(SearchNumbers {
+        pbo: found.pbo,
+        spa_p: found.spa_p,
+        moments: found.moments,
+        trial_variance: found.trial_variance,
+        own_trials: found.trials as u64,
+        all_trials: context.ledger.trials(study.search).map_err(NodeError::failed)?,
+    }))
 }
 
 /// The policy, judged at the threshold that the evaluation was made with: decisions at another one were never looked at.
@@ -259,7 +284,7 @@ fn champion_fresh(config: &DeployConfig, context: &NodeContext) -> Result<bool, 
 /// Hash of everything that decides: the same decision is carried out once, whoever makes it again.
 fn deploy_id(config: &DeployConfig, context: &NodeContext) -> Result<Digest, NodeError> {
     let digest = |port: &str| context.inputs.get(port).map(|input| input.reference.sha256);
-    let parts = json!({
+    let mut parts = json!({
         "model": digest("candidate"),
         "strategy": digest("strategy"),
         "evaluation": digest("evaluation"),
@@ -272,6 +297,10 @@ fn deploy_id(config: &DeployConfig, context: &NodeContext) -> Result<Digest, Nod
         "alias": config.alias,
         "expected_champion": digest("champion"),
     });
+    // only where there is one: decisions that knew no study keep the id that they have
+    if let Some(study) = digest("study") {
+        parts["study"] = json!(study);
+    }
     Ok(Digest::of(&canonical_json(&parts).map_err(NodeError::failed)?))
 }
 

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::artifact::{Artifact, ArtifactRef, ArtifactType, Payload, Scalar, Scratch};
+use crate::artifact::{Artifact, ArtifactRef, ArtifactType, Ledger, Payload, Scalar, Scratch};
 use crate::backtest::BacktestError;
 use crate::base::{CancelToken, Cancelled, Timestamp, schema};
 use crate::registry::RegistryClient;
@@ -348,6 +348,8 @@ pub struct NodeContext {
     pub registry: RegistryClient,
     /// Keeps work in progress, so that a stopped attempt is continued; never changes a result.
     pub scratch: Scratch,
+    /// Counts the trials of all studies. Only what has an effect may ask it: its answer is no input.
+    pub ledger: Ledger,
 }
 
 impl NodeContext {

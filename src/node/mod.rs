@@ -32,6 +32,7 @@ pub use kind::{
     Behaviour, ConfigError, Declared, Descriptor, Executor, InputArtifact, InputPort, Kind, Named, NodeContext,
     NodeError, NodeFiles, NodeKind, NodeOutput, OutputPort, PathStep, PinnedFile, ValuePort, ValueType,
 };
+pub use optimize_parameters::{StudyRecord, StudyRecordError};
 pub use pipeline::PipelineConfig;
 pub use signals::{SignalCount, count_signals};
 

@@ -12,6 +12,10 @@
 mod objective;
 #[path = "optimize/overfitting.rs"]
 mod overfitting;
+#[path = "optimize/record.rs"]
+mod record;
+#[path = "optimize/report.rs"]
+mod report;
 
 use std::collections::BTreeMap;
 
@@ -19,7 +23,7 @@ use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::bars::{Universe, read_strategy};
+use super::bars::{Market, Universe, read_strategy};
 use super::model_artifact::json_artifact;
 use super::signals::table_artifact;
 use super::{
@@ -27,18 +31,21 @@ use super::{
     ValueType,
 };
 use crate::artifact::{Artifact, ArtifactType, Scalar, Scratch};
-use crate::base::Seed;
+use crate::base::{Days, Digest, Seed, canonical_json};
 use crate::metric::trading::{MetricDirection, TradingMetric};
 use crate::strategy::{Parameter, Strategy};
 use crate::table::{Table, Values};
-use crate::tune::importance::{ImportanceReport, importance};
-use crate::tune::plateau::{Plateau, plateau};
+use crate::tune::importance::importance;
+use crate::tune::plateau::plateau;
+use crate::tune::pruner::Pruner;
 use crate::tune::{
     Cause, Direction, Params, SamplerConfig, SearchSpace, SpaceFile, Study, StudyCheckpoint, StudyConfig, StudyState,
-    Trial, TuneError, run_study,
+    Trial, TrialState, TuneError, run_study,
 };
-use objective::{Layout, Objective, Score};
-use overfitting::Overfitting;
+use objective::{Layout, Objective, PERIOD_SHARPE, Rules};
+use overfitting::Searched;
+
+pub use record::{Holdout, StudyRecord, StudyRecordError};
 
 /// Searches a strategy's parameters.
 pub struct OptimizeParameters;
@@ -85,6 +92,25 @@ impl Default for ValidationConfig {
     }
 }
 
+/// How much of the market a study looks at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Preset {
+    /// As set.
+    #[default]
+    Full,
+    /// The last two years of at most 20 symbols (the first by name), with shorter windows: to see whether a pipeline
+    /// works, not what a strategy is worth.
+    Quick,
+}
+
+/// Days that `quick` looks at.
+const QUICK_DAYS: Days = Days(730);
+/// Symbols that `quick` looks at.
+const QUICK_SYMBOLS: usize = 20;
+/// Windows of `quick`.
+const QUICK_VALIDATION: ValidationConfig = ValidationConfig { train: 63, folds: 4, embargo: 5, holdout: 63 };
+
 /// Settings of `optimize-parameters`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -105,9 +131,16 @@ pub struct OptimizeConfig {
     /// How many trials behind a proposal its knowledge ends; part of the result, unlike the number of threads.
     #[serde(default = "default_lag")]
     lag: u64,
-    /// Walk-forward windows.
+    /// Stops trials that cannot win; unset: `futility` from 4 folds on, `none` below.
     #[serde(default)]
-    validation: ValidationConfig,
+    pruner: Option<Pruner>,
+    /// Walk-forward windows; unset: those of the preset.
+    #[serde(default)]
+    #[schemars(with = "Option<ValidationConfig>")]
+    validation: Option<ValidationConfig>,
+    /// How much of the market is looked at.
+    #[serde(default)]
+    preset: Preset,
     /// Bars to search on.
     #[serde(default)]
     universe: Universe,
@@ -138,6 +171,35 @@ fn default_lag() -> u64 {
 }
 
 impl OptimizeConfig {
+    fn validation(&self) -> ValidationConfig {
+        self.validation.unwrap_or(match self.preset {
+            Preset::Full => ValidationConfig::default(),
+            Preset::Quick => QUICK_VALIDATION,
+        })
+    }
+
+    fn pruner(&self) -> Pruner {
+        self.pruner.unwrap_or_else(|| Pruner::default_for(self.validation().folds as usize))
+    }
+
+    /// Reads the bars that the preset leaves.
+    fn market(&self, context: &NodeContext) -> Result<Market, NodeError> {
+        let input = context.input("bars")?;
+        if self.preset == Preset::Full {
+            return self.universe.load(input, context);
+        }
+        let mut universe = self.universe.clone();
+        if universe.window.start.is_none() && universe.window.length.is_none() {
+            universe.window.length = Some(QUICK_DAYS);
+        }
+        if universe.symbols.is_none() {
+            let all = universe.load(input, context)?;
+            let names = all.loaded.bars.series.iter().map(|series| series.symbol.clone());
+            universe.symbols = Some(names.take(QUICK_SYMBOLS).collect());
+        }
+        universe.load(input, context)
+    }
+
     fn direction(&self) -> Direction {
         self.objective.direction.unwrap_or(match self.objective.metric.direction() {
             MetricDirection::Maximize => Direction::Maximize,
@@ -161,7 +223,7 @@ impl Kind for OptimizeParameters {
 
     const DESCRIPTOR: Descriptor = Descriptor {
         name: "optimize-parameters",
-        version: 1,
+        version: 2,
         doc: "Searches a strategy's parameters by TPE on walk-forward folds, and opens the holdout once.",
         inputs: &[
             InputPort { many: false, name: "bars", types: &[ArtifactType::Bars], required: true, doc: "bars" },
@@ -172,6 +234,13 @@ impl Kind for OptimizeParameters {
                 required: true,
                 doc: "the strategy whose parameters are searched; values outside the space stay",
             },
+            InputPort {
+                many: false,
+                name: "earlier",
+                types: &[ArtifactType::Study, ArtifactType::File],
+                required: false,
+                doc: "an earlier study of the same metric to begin with: its trials inside the space, or the file it was published to",
+            },
         ],
         outputs: &[
             OutputPort { name: "best", kind: ArtifactType::Strategy, doc: "the strategy with the best trial's values" },
@@ -180,8 +249,9 @@ impl Kind for OptimizeParameters {
             OutputPort {
                 name: "study",
                 kind: ArtifactType::Study,
-                doc: "best trial, holdout, importances and overfitting statistics",
+                doc: "best trial, holdout, importances, overfitting statistics and all trials",
             },
+            OutputPort { name: "report", kind: ArtifactType::Report, doc: "the study in Markdown, with pictures" },
         ],
         values: &[
             ValuePort { name: "best_value", kind: ValueType::Number, doc: "mean validation score of the best trial" },
@@ -194,6 +264,8 @@ impl Kind for OptimizeParameters {
             ValuePort { name: "trials", kind: ValueType::Number, doc: "trials finished" },
             ValuePort { name: "pbo", kind: ValueType::Number, doc: "probability of backtest overfitting, 0 to 1" },
             ValuePort { name: "dsr", kind: ValueType::Number, doc: "deflated Sharpe ratio, 0 to 1" },
+            ValuePort { name: "spa_p", kind: ValueType::Number, doc: "p-value that no trial beats cash, 0 to 1" },
+            ValuePort { name: "pruned", kind: ValueType::Number, doc: "trials that were stopped early" },
         ],
         behaviour: Behaviour { uses_as_of: true, ..Behaviour::PURE },
     };
@@ -212,37 +284,67 @@ impl Kind for OptimizeParameters {
         if config.trials == 0 {
             return Err(ConfigError::at("trials", "expected at least 1 trial, found 0"));
         }
-        if config.validation.folds == 0 {
+        if config.validation().folds == 0 {
             return Err(ConfigError::at("validation.folds", "expected at least 1 fold, found 0"));
+        }
+        if let Some(defect) = config.sampler.defect(&space, config.trials) {
+            return Err(ConfigError::at("sampler", defect.to_string()));
         }
         Ok(())
     }
 
     fn run(config: &OptimizeConfig, context: &NodeContext) -> Result<NodeOutput, NodeError> {
-        let market = config.universe.load(context.input("bars")?, context)?;
+        let market = config.market(context)?;
         let strategy = read_strategy(context.input("strategy")?)?;
         let written = space_of(config, &strategy)?;
         let space = written.clone().check().map_err(NodeError::failed)?;
         for params in corners(&space) {
             strategy.with_parameters(&params).map_err(|error| NodeError::failed(format!("`space`: {error}")))?;
         }
-        let layout = Layout::of(&market.sessions, &config.validation)?;
-        let objective = Objective::new(&market.loaded.bars, &strategy, &layout, &config.objective);
-        let study = search(config, &space, &objective, context)?;
+        let earlier = earlier(config, context)?;
+        let layout = Layout::of(&market.sessions, &config.validation())?;
+        let bars = &market.loaded.bars;
+        let (direction, pruner) = (config.direction(), config.pruner());
+        let rules = Rules { objective: &config.objective, direction, pruner, seed: config.study().seed };
+        let objective = Objective::new(bars, &strategy, &layout, rules);
+        let study = search(config, &space, &earlier, &objective, context)?;
         context.cancel.check()?;
+        let keys = Keys::of(config, context)?;
+        let scored = study.trials().iter().filter(|trial| trial.value.is_some()).count();
+        context.ledger.record(keys.search, keys.study, scored as u64).map_err(NodeError::failed)?;
         objective.complete(study.trials());
         let Some(best) = study.best() else { return Err(no_best(&study)) };
         let chosen = strategy.with_parameters(&json_params(&best.params)).map_err(NodeError::failed)?;
         let seed = Seed::new(config.seed).derive("overfitting");
-        let found = Found {
-            holdout: objective.holdout(&chosen)?,
-            holdout_before: objective.holdout(&strategy)?,
-            before: objective.validation(&strategy)?,
-            importance: importance(&space, config.direction(), study.trials(), seed.derive("importance")),
-            plateau: plateau(&space, config.direction(), study.trials()),
-            overfitting: overfitting::measure(&objective.returns(), best.number, seed, &context.cancel)?,
+        let returns = objective.returns();
+        let stopped: Vec<f64> =
+            study.trials().iter().filter_map(|trial| trial.attributes.get(PERIOD_SHARPE).copied()).collect();
+        let searched = Searched {
+            returns: &returns,
+            stopped: &stopped,
+            trials: scored + study.state.earlier.len(),
+            best: best.number,
+            periods_per_year: bars.periods_per_year,
         };
-        let output = output(config, &written, &layout, &study, best, &chosen, &found, &objective)?;
+        let record = StudyRecord {
+            version: record::RECORD_VERSION,
+            search: keys.search,
+            objective: config.objective,
+            direction,
+            sampler: config.sampler,
+            pruner,
+            best: best.clone(),
+            before: objective.validation(&strategy)?,
+            holdout: Holdout { best: objective.holdout(&chosen)?, before: objective.holdout(&strategy)? },
+            importance: importance(&space, direction, study.trials(), seed.derive("importance")),
+            plateau: plateau(&space, direction, study.trials()),
+            overfitting: overfitting::measure(&searched, seed, &context.cancel)?,
+            earlier: study.state.earlier.len(),
+            trials: study.trials().to_vec(),
+            layout,
+            space,
+        };
+        let output = output(&record, &written, &chosen, &returns)?;
         context.scratch.clear().map_err(NodeError::failed)?;
         Ok(output)
     }
@@ -262,6 +364,49 @@ fn space_of(config: &OptimizeConfig, strategy: &Strategy) -> Result<SpaceFile, N
         )));
     }
     serde_json::from_value(Value::Object(declared.into_iter().collect())).map_err(NodeError::failed)
+}
+
+/// The trials of an earlier study; none where there is none.
+fn earlier(config: &OptimizeConfig, context: &NodeContext) -> Result<Vec<Trial>, NodeError> {
+    let Some(input) = context.inputs.get("earlier") else { return Ok(Vec::new()) };
+    let study = StudyRecord::read(&input.bytes()?).map_err(NodeError::failed)?;
+    let (own, other) = (config.objective.metric, study.objective.metric);
+    if own != other || study.direction != config.direction() {
+        let message =
+            format!("the earlier study searched for `{other}`, this one for `{own}`: their scores cannot be mixed");
+        return Err(NodeError::failed(message));
+    }
+    Ok(study.trials)
+}
+
+/// What a study is counted under.
+struct Keys {
+    /// Data and metric.
+    search: Digest,
+    /// Everything that decides the trials.
+    study: Digest,
+}
+
+impl Keys {
+    fn of(config: &OptimizeConfig, context: &NodeContext) -> Result<Self, NodeError> {
+        let digest = |port: &str| context.inputs.get(port).map(|input| input.reference.sha256);
+        let hash = |parts: Value| canonical_json(&parts).map(|text| Digest::of(&text)).map_err(NodeError::failed);
+        Ok(Self {
+            search: hash(json!({
+                "bars": digest("bars"),
+                "symbols": config.universe.symbols,
+                "metric": config.objective.metric,
+                "direction": config.direction(),
+            }))?,
+            study: hash(json!({
+                "config": config,
+                "bars": digest("bars"),
+                "strategy": digest("strategy"),
+                "earlier": digest("earlier"),
+                "as_of": context.as_of,
+            }))?,
+        })
+    }
 }
 
 /// Each end of each range, with all others left out.
@@ -285,6 +430,7 @@ fn json_params(params: &Params) -> BTreeMap<String, Value> {
 fn search(
     config: &OptimizeConfig,
     space: &SearchSpace,
+    earlier: &[Trial],
     objective: &Objective<'_>,
     context: &NodeContext,
 ) -> Result<Study, NodeError> {
@@ -294,7 +440,8 @@ fn search(
     };
     let evaluate = |proposal: &crate::tune::Proposal| objective.evaluate(proposal);
     let checkpoint = Checkpoint(&context.scratch);
-    let found = run_study(space, &config.study(), &evaluate, &mut observer, Some(&checkpoint), &context.cancel);
+    let found =
+        run_study(space, &config.study(), earlier, &evaluate, &mut observer, Some(&checkpoint), &context.cancel);
     found.map_err(
         |error: TuneError| {
             if context.cancel.is_cancelled() { NodeError::Cancelled } else { NodeError::failed(error) }
@@ -327,26 +474,7 @@ fn no_best(study: &Study) -> NodeError {
     NodeError::failed(format!("none of {} trials can be used: {reason}", study.trials().len()))
 }
 
-struct Found {
-    holdout: Score,
-    holdout_before: Score,
-    before: Score,
-    importance: ImportanceReport,
-    plateau: Option<Plateau>,
-    overfitting: Overfitting,
-}
-
-/// A probability in two digits that never claims certainty.
-fn probability(p: f64) -> String {
-    match p {
-        p if p > 0.99 => "> 0.99".to_owned(),
-        p if p < 0.01 => "< 0.01".to_owned(),
-        p => format!("{p:.2}"),
-    }
-}
-
-fn trials_table(study: &Study, space: &SpaceFile) -> Table {
-    let trials = study.trials();
+fn trials_table(trials: &[Trial], space: &SpaceFile) -> Table {
     let int = |get: &dyn Fn(&Trial) -> i64| Values::Int(trials.iter().map(get).collect());
     let float = |get: &dyn Fn(&Trial) -> f64| Values::Float(trials.iter().map(get).collect());
     let state = |trial: &Trial| json!(trial.state).as_str().unwrap_or_default().to_owned();
@@ -375,69 +503,42 @@ fn trials_table(study: &Study, space: &SpaceFile) -> Table {
     table
 }
 
-fn returns_table(objective: &Objective<'_>) -> Table {
+fn returns_table(returns: &BTreeMap<u64, Vec<f64>>) -> Table {
     let mut table = Table::new("trial-returns@1");
-    for (trial, returns) in objective.returns() {
-        table = table.with(format!("trial_{trial}"), "return a session, folds joined", Values::Float(returns));
+    for (trial, returns) in returns {
+        let doc = "return a session, folds joined; trials that ran all folds";
+        table = table.with(format!("trial_{trial}"), doc, Values::Float(returns.clone()));
     }
     table
 }
 
-#[expect(clippy::too_many_arguments, reason = "each is a part of what is written")]
 fn output(
-    config: &OptimizeConfig,
+    record: &StudyRecord,
     space: &SpaceFile,
-    layout: &Layout,
-    study: &Study,
-    best: &Trial,
     chosen: &Strategy,
-    found: &Found,
-    objective: &Objective<'_>,
+    returns: &BTreeMap<u64, Vec<f64>>,
 ) -> Result<NodeOutput, NodeError> {
-    let metric = config.objective.metric.name();
-    let report = json!({
-        "version": 1,
-        "metric": metric,
-        "direction": config.direction(),
-        "sampler": config.sampler,
-        "trials": study.trials().len(),
-        "layout": layout,
-        "best": best,
-        "before": found.before,
-        "holdout": {"best": found.holdout, "before": found.holdout_before},
-        "importance": found.importance,
-        "plateau": found.plateau,
-        "overfitting": found.overfitting,
-    });
     let yaml = serde_saphyr::to_string(chosen).map_err(NodeError::failed)?;
-    let number = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.2}"));
-    let summary = format!(
-        "{} trials; validation {metric} {} (before: {}), holdout {} (before: {}); PBO {}, DSR {}",
-        study.trials().len(),
-        number(best.value),
-        number(found.before.value),
-        number(found.holdout.value),
-        number(found.holdout_before.value),
-        number(found.overfitting.pbo),
-        found.overfitting.dsr.map_or("-".to_owned(), probability),
-    );
     Ok(NodeOutput {
         outputs: [
             ("best", Artifact::file(ArtifactType::Strategy, yaml.into_bytes())),
-            ("trials", table_artifact(ArtifactType::Trials, &trials_table(study, space))?),
-            ("returns", table_artifact(ArtifactType::Trials, &returns_table(objective))?),
-            ("study", json_artifact(ArtifactType::Study, &report)?),
+            ("trials", table_artifact(ArtifactType::Trials, &trials_table(&record.trials, space))?),
+            ("returns", table_artifact(ArtifactType::Trials, &returns_table(returns))?),
+            ("study", json_artifact(ArtifactType::Study, record)?),
+            ("report", record.report()),
         ]
         .into(),
         values: [
-            ("best_value", Scalar::number(best.value)),
-            ("holdout_value", Scalar::number(found.holdout.value)),
-            ("holdout_before", Scalar::number(found.holdout_before.value)),
-            ("trials", Scalar::count(study.trials().len())),
-            ("pbo", Scalar::number(found.overfitting.pbo)),
-            ("dsr", Scalar::number(found.overfitting.dsr)),
+            ("best_value", Scalar::number(record.best.value)),
+            ("holdout_value", Scalar::number(record.holdout.best.value)),
+            ("holdout_before", Scalar::number(record.holdout.before.value)),
+            ("trials", Scalar::count(record.trials.len())),
+            ("pruned", Scalar::count(record.count(TrialState::Pruned))),
+            ("pbo", Scalar::number(record.overfitting.pbo)),
+            ("dsr", Scalar::number(record.overfitting.dsr)),
+            ("spa_p", Scalar::number(record.overfitting.spa_p)),
         ]
         .into(),
-        summary,
+        summary: record.summary(),
     })
 }

@@ -14,6 +14,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::search::{SearchNumbers, search_checks};
 use crate::base::schema;
 use crate::metric::compare::{
     HacEstimate, PairedTest, ScoreMetric, auc_influence, brier_row, cluster_by_time, log_loss_row, paired_by_time,
@@ -133,6 +134,19 @@ pub struct Guardrails {
     pub max_drawdown_rise: Option<f64>,
     /// Trades that the filtered backtest must have. Off by default.
     pub min_trades: Option<usize>,
+    /// Probability of backtest overfitting of the study that is tolerated. Off by default, like the next two.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = schema::level)]
+    pub max_pbo: Option<f64>,
+    /// Sharpe ratio of the study's best trial, deflated for all trials ever made of the same data and metric, that is
+    /// asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = schema::level)]
+    pub min_dsr: Option<f64>,
+    /// P-value of the study's test for superior ability that is tolerated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = schema::level)]
+    pub max_spa_p: Option<f64>,
 }
 
 impl Default for Guardrails {
@@ -151,6 +165,9 @@ impl Default for Guardrails {
             max_sharpe_drop: Some(0.0),
             max_drawdown_rise: Some(0.02),
             min_trades: None,
+            max_pbo: None,
+            min_dsr: None,
+            max_spa_p: None,
         }
     }
 }
@@ -180,6 +197,9 @@ pub struct GateInput {
     pub same_model: bool,
     /// How often this holdout was used, this time included; 0 when nobody counts.
     pub holdout_uses: u32,
+    /// Numbers of the search that the strategy came out of.
+    #[serde(default)]
+    pub search: Option<SearchNumbers>,
 }
 
 /// Backtest of the strategy with and without the candidate as a filter; `None` is undefined (too few trades).
@@ -271,7 +291,7 @@ fn decision(outcome: GateOutcome, reason: String, checks: Vec<Check>, test: Opti
     GateDecision { outcome, reason, checks, test }
 }
 
-fn check(name: &str, passed: bool, value: Option<f64>, bound: Option<f64>, detail: String) -> Check {
+pub(super) fn check(name: &str, passed: bool, value: Option<f64>, bound: Option<f64>, detail: String) -> Check {
     Check { name: name.to_owned(), passed, value: value.filter(|v| v.is_finite()), bound, detail }
 }
 
@@ -294,7 +314,13 @@ pub fn policy_defect(policy: &GatePolicy) -> Option<String> {
         ("guardrails.first_deploy_alpha", guardrails.first_deploy_alpha),
         ("guardrails.calibration_alpha", guardrails.calibration_alpha),
     ];
-    for (name, level) in levels {
+    let optional = [
+        ("guardrails.max_pbo", guardrails.max_pbo),
+        ("guardrails.min_dsr", guardrails.min_dsr),
+        ("guardrails.max_spa_p", guardrails.max_spa_p),
+    ];
+    let given = optional.into_iter().filter_map(|(name, level)| Some((name, level?)));
+    for (name, level) in levels.into_iter().chain(given) {
         if !(level > 0.0 && level < 1.0) {
             return Some(format!("expected `{name}` in (0, 1), found {level}"));
         }
@@ -522,6 +548,7 @@ fn guardrail_checks(input: &GateInput, policy: &GatePolicy, auc: &HacEstimate, f
         }
         None => {}
     }
+    checks.extend(search_checks(input.search.as_ref(), guardrails));
     checks
 }
 

@@ -13,9 +13,11 @@ pub mod gate;
 mod log;
 #[cfg(test)]
 mod schedules;
+mod search;
 
 pub use client::{PromotionOutcome, PromotionRequest, RegistryClient};
 pub use log::{
     Champion, Entry, EntryAction, History, ModelVersion, NAME_PATTERN, Registry, RegistryError, RollbackTo, Stamp,
     Standing, is_valid_name,
 };
+pub use search::SearchNumbers;

@@ -5,8 +5,10 @@
 //! | [`space`] | what may be tried: ranges, grids, choices and conditions |
 //! | [`trial`] | one proposal and what became of it |
 //! | [`sampler`] | (space, history, pending points, trial number, seed) -> next point |
+//! | [`pruner`] | whether a running trial is worth the folds it has left |
 //! | [`study`] | runs trials on a fixed-lag schedule as an argmin `Solver` |
 //! | [`importance`] | which parameters mattered |
+//! | [`plot`] | pictures of a study, as SVG |
 //! | [`plateau`] | whether the best trial has good neighbours |
 //!
 //! A study is a pure function of its space, its configuration and its objective: the number of threads, the timing and
@@ -16,6 +18,8 @@
 pub mod bench_functions;
 pub mod importance;
 pub mod plateau;
+pub mod plot;
+pub mod pruner;
 pub mod sampler;
 pub mod space;
 pub mod study;

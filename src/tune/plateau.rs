@@ -74,7 +74,10 @@ mod tests {
         let record = |(number, (x, exit, score)): (usize, &(f64, &str, f64))| {
             let params =
                 [("x".to_owned(), ParamValue::Float(*x)), ("exit".to_owned(), ParamValue::Choice((*exit).into()))];
-            Trial::of(Proposal { number: number as u64, params: params.into() }, Evaluation::complete(*score))
+            Trial::of(
+                Proposal { number: number as u64, params: params.into(), ..Proposal::default() },
+                Evaluation::complete(*score),
+            )
         };
         points.iter().enumerate().map(record).collect()
     }

@@ -6,15 +6,18 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::pruner::Peers;
 use super::space::Params;
 
 /// A point to evaluate.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Proposal {
     /// Number of the trial, from 0.
     pub number: u64,
     /// Values of the active parameters.
     pub params: Params,
+    /// Trials that it may be compared with while it runs.
+    pub peers: Peers,
 }
 
 /// What became of a trial.
@@ -153,7 +156,7 @@ mod tests {
     use super::*;
 
     fn record(evaluation: Evaluation) -> Trial {
-        Trial::of(Proposal { number: 3, params: Params::new() }, evaluation)
+        Trial::of(Proposal { number: 3, ..Proposal::default() }, evaluation)
     }
 
     #[test]

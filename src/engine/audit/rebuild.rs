@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::{AuditStatus, Auditor, Check};
-use crate::artifact::{Artifact, Scalar, Scratch, Store, StoreError, reference_to};
+use crate::artifact::{Artifact, Ledger, Scalar, Scratch, Store, StoreError, reference_to};
 use crate::base::Digest;
 use crate::engine::attempt::execute;
 use crate::engine::child::record;
@@ -153,6 +153,7 @@ impl Auditor<'_> {
                 view.start.run.clone(),
                 view.start.run.clone(),
             ),
+            ledger: Ledger::new(scratch.clone(), runtime.clone()),
             scratch: Scratch::new(scratch, runtime, node.fingerprint.unwrap_or(Digest::of(b""))),
         };
         let output = execute(kind, with.clone(), Arc::clone(&self.options.pool), context).await;

@@ -5,21 +5,23 @@ use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{ObjectiveConfig, ValidationConfig, json_params};
 use crate::backtest::{Backtest, BacktestError, PortfolioRules, simulate};
-use crate::base::CancelToken;
+use crate::base::{CancelToken, Seed};
 use crate::market::Bars;
+use crate::metric::sharpe::sharpe_per_period;
 use crate::metric::trading::drawdown;
 use crate::node::NodeError;
 use crate::stats::sum::mean;
 use crate::strategy::{IndicatorCache, Signals, Strategy, signals};
-use crate::tune::{Evaluation, Proposal, Trial};
+use crate::tune::pruner::{Pruner, Race, fold_order};
+use crate::tune::{Direction, Evaluation, Proposal, Trial, TrialState};
 
 /// Where the folds and the holdout lie, as ranges of sessions.
-#[derive(Clone, Debug, Serialize)]
-pub(super) struct Layout {
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Layout {
     /// Validation folds.
     pub folds: Vec<Range<u32>>,
     /// History before each fold.
@@ -52,8 +54,8 @@ impl Layout {
 }
 
 /// The score of a strategy, and what it rests on.
-#[derive(Clone, Debug, Default, Serialize)]
-pub(super) struct Score {
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Score {
     /// Mean over the windows where the metric is defined.
     pub value: Option<f64>,
     /// The metric in each window.
@@ -67,12 +69,22 @@ pub(super) struct Score {
     pub returns: Vec<f64>,
 }
 
+/// What a trial is judged by.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rules<'a> {
+    pub objective: &'a ObjectiveConfig,
+    pub direction: Direction,
+    pub pruner: Pruner,
+    /// Seed of the study: decides the order of the folds.
+    pub seed: Seed,
+}
+
 /// The objective of a study; indicators are shared by all trials.
 pub(super) struct Objective<'a> {
     bars: &'a Bars,
     strategy: &'a Strategy,
     layout: &'a Layout,
-    config: &'a ObjectiveConfig,
+    rules: Rules<'a>,
     /// Never cancelled: a trial that has begun is finished. One that stopped half way would be remembered as failed, and
     /// a continued study would not be the study it continues.
     unstoppable: CancelToken,
@@ -80,58 +92,74 @@ pub(super) struct Objective<'a> {
     returns: Mutex<BTreeMap<u64, Vec<f64>>>,
 }
 
+/// A trial that stopped on the way.
+enum Run {
+    Whole(Score),
+    /// An estimate of the score, and what the finished folds gave.
+    Stopped(f64, Score),
+}
+
 impl<'a> Objective<'a> {
-    pub(super) fn new(bars: &'a Bars, strategy: &'a Strategy, layout: &'a Layout, config: &'a ObjectiveConfig) -> Self {
+    pub(super) fn new(bars: &'a Bars, strategy: &'a Strategy, layout: &'a Layout, rules: Rules<'a>) -> Self {
         let (cache, returns) = (IndicatorCache::new(), Mutex::new(BTreeMap::new()));
-        Self { bars, strategy, layout, config, unstoppable: CancelToken::new(), cache, returns }
+        Self { bars, strategy, layout, rules, unstoppable: CancelToken::new(), cache, returns }
     }
 
-    /// Evaluates one proposal.
+    /// Evaluates one proposal, fold by fold, for as long as it is worth it.
     pub(super) fn evaluate(&self, proposal: &Proposal) -> Evaluation {
-        let strategy = match self.strategy.with_parameters(&json_params(&proposal.params)) {
-            Ok(strategy) => strategy,
-            Err(error) => return Evaluation::failed(error.to_string()),
-        };
-        let found = match signals(&strategy, self.bars, &self.cache) {
-            Ok(found) => found,
-            Err(error) => return Evaluation::failed(error.to_string()),
-        };
-        let scores = self
-            .over(&strategy, &found, &self.layout.folds)
-            .and_then(|validation| Ok((validation, self.over(&strategy, &found, &self.layout.train)?)));
-        let (validation, train) = match scores {
-            Ok(scores) => scores,
-            Err(error) => return Evaluation::failed(error.to_string()),
-        };
+        let evaluated =
+            self.strategy.with_parameters(&json_params(&proposal.params)).map_err(|error| error.to_string());
+        let evaluated = evaluated.and_then(|strategy| {
+            let found = signals(&strategy, self.bars, &self.cache).map_err(|error| error.to_string())?;
+            let scores = match self.race(proposal, &strategy, &found).map_err(|error| error.to_string())? {
+                Run::Stopped(estimate, score) => return Ok(stopped(estimate, &score)),
+                Run::Whole(validation) => validation,
+            };
+            let train = self.over(&strategy, &found, &self.layout.train).map_err(|error| error.to_string())?;
+            self.whole(proposal.number, scores, train.value)
+        });
+        evaluated.unwrap_or_else(Evaluation::failed)
+    }
+
+    /// Runs the folds in an order of the trial's own.
+    fn race(&self, proposal: &Proposal, strategy: &Strategy, found: &Signals) -> Result<Run, BacktestError> {
+        let folds = &self.layout.folds;
+        let mut race = Race::new(self.rules.pruner, &proposal.peers, self.rules.direction, folds.len());
+        let mut scores: Vec<Option<Score>> = folds.iter().map(|_| None).collect();
+        for fold in fold_order(self.rules.seed, proposal.number, folds.len()) {
+            let score = self.over(strategy, found, std::slice::from_ref(&folds[fold]))?;
+            let estimate = race.finished(fold, score.value);
+            scores[fold] = Some(score);
+            if let Some(estimate) = estimate {
+                return Ok(Run::Stopped(estimate, Score::joined(scores)));
+            }
+        }
+        Ok(Run::Whole(Score::joined(scores)))
+    }
+
+    /// The record of a trial that ran all folds; keeps its returns.
+    fn whole(&self, trial: u64, validation: Score, train: Option<f64>) -> Result<Evaluation, String> {
         let defined = validation.windows.iter().flatten().count();
         if 2 * defined < validation.windows.len() {
-            let metric = self.config.metric.name();
-            return Evaluation::failed(format!(
-                "{metric} is undefined in {} folds",
-                validation.windows.len() - defined
-            ));
+            let metric = self.rules.objective.metric.name();
+            return Err(format!("{metric} is undefined in {} folds", validation.windows.len() - defined));
         }
+        let mut attributes: BTreeMap<String, f64> = [("trades".to_owned(), validation.trades as f64)].into();
+        attributes.extend(train.map(|train| ("train".to_owned(), train)));
         let evaluation = Evaluation {
             value: validation.value,
-            fold_values: validation.windows.clone(),
             constraints: self.constraints(&validation),
-            attributes: [("trades".to_owned(), validation.trades as f64)].into(),
+            attributes,
+            fold_values: validation.windows,
             ..Evaluation::default()
         };
-        self.returns.lock().unwrap_or_else(PoisonError::into_inner).insert(proposal.number, validation.returns);
-        match train.value {
-            Some(train) => {
-                let mut attributes = evaluation.attributes;
-                attributes.insert("train".to_owned(), train);
-                Evaluation { attributes, ..evaluation }
-            }
-            None => evaluation,
-        }
+        self.returns.lock().unwrap_or_else(PoisonError::into_inner).insert(trial, validation.returns);
+        Ok(evaluation)
     }
 
     fn constraints(&self, score: &Score) -> Vec<f64> {
-        let trades = self.config.min_trades as f64 - score.trades as f64;
-        let drawdown = self.config.max_drawdown.map(|limit| score.max_drawdown - limit);
+        let trades = self.rules.objective.min_trades as f64 - score.trades as f64;
+        let drawdown = self.rules.objective.max_drawdown.map(|limit| score.max_drawdown - limit);
         std::iter::once(trades).chain(drawdown).collect()
     }
 
@@ -150,11 +178,13 @@ impl<'a> Objective<'a> {
     /// Makes up for trials that an earlier, stopped attempt evaluated: their returns are needed and were not kept.
     pub(super) fn complete(&self, trials: &[Trial]) {
         let known = self.returns();
+        let whole = |trial: &&Trial| matches!(trial.state, TrialState::Complete | TrialState::Infeasible);
         let lacking: Vec<&Trial> =
-            trials.iter().filter(|trial| trial.value.is_some() && !known.contains_key(&trial.number)).collect();
+            trials.iter().filter(whole).filter(|trial| !known.contains_key(&trial.number)).collect();
         lacking.par_iter().for_each(|trial| {
-            let proposal = Proposal { number: trial.number, params: trial.params.clone() };
-            self.evaluate(&proposal);
+            // without peers nothing is pruned
+            let params = trial.params.clone();
+            self.evaluate(&Proposal { number: trial.number, params, ..Proposal::default() });
         });
     }
 
@@ -168,15 +198,46 @@ impl<'a> Objective<'a> {
         let mut score = Score::default();
         for window in windows {
             let backtest = simulate(self.bars, found, &rules, window.clone(), None, &self.unstoppable)?;
-            score.add(&backtest, self.config, self.bars.periods_per_year);
+            score.add(&backtest, self.rules.objective, self.bars.periods_per_year);
         }
-        let defined: Vec<f64> = score.windows.iter().copied().flatten().collect();
-        score.value = mean(&defined);
+        score.value = score.mean();
         Ok(score)
     }
 }
 
+/// The record of a trial that was stopped. The Sharpe ratio of what it did run is kept: without the poor trials, the
+/// spread among trials would come out too small, and the best of them look less lucky than it is.
+fn stopped(estimate: f64, score: &Score) -> Evaluation {
+    let mut attributes: BTreeMap<String, f64> = [("trades".to_owned(), score.trades as f64)].into();
+    attributes.extend(sharpe_per_period(&score.returns).map(|sharpe| (PERIOD_SHARPE.to_owned(), sharpe)));
+    Evaluation { fold_values: score.windows.clone(), attributes, ..Evaluation::pruned(estimate) }
+}
+
+/// The attribute of a pruned trial that holds the Sharpe ratio of its finished folds, per period.
+pub(super) const PERIOD_SHARPE: &str = "period_sharpe";
+
 impl Score {
+    /// Joins the scores of single folds, in the order of the folds; those that did not run have no value.
+    fn joined(folds: Vec<Option<Self>>) -> Self {
+        let mut whole = Self::default();
+        for fold in folds {
+            let Some(fold) = fold else {
+                whole.windows.push(None);
+                continue;
+            };
+            whole.windows.extend(fold.windows);
+            whole.trades += fold.trades;
+            whole.max_drawdown = whole.max_drawdown.max(fold.max_drawdown);
+            whole.returns.extend(fold.returns);
+        }
+        whole.value = whole.mean();
+        whole
+    }
+
+    fn mean(&self) -> Option<f64> {
+        mean(&self.windows.iter().copied().flatten().collect::<Vec<f64>>())
+    }
+
     fn add(&mut self, backtest: &Backtest, config: &ObjectiveConfig, periods_per_year: f64) {
         let returns = backtest.returns();
         let r: Vec<f64> = backtest.trades.iter().filter_map(|trade| trade.r).collect();

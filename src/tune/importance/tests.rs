@@ -12,7 +12,7 @@ fn trials(space: &SearchSpace, count: u64, loss: impl Fn(&Params) -> f64) -> Vec
     let trial = |number| {
         let params = suggest(&config, space, Direction::Minimize, &[], &[], number, Seed::new(9))?;
         let value = loss(&params);
-        Some(Trial::of(Proposal { number, params }, Evaluation::complete(value)))
+        Some(Trial::of(Proposal { number, params, ..Proposal::default() }, Evaluation::complete(value)))
     };
     (0..count).filter_map(trial).collect()
 }

@@ -2,11 +2,11 @@
 
 use crate::base::RandomStream;
 
-use super::super::space::SearchSpace;
+use super::super::space::{Axis, SearchSpace};
 use super::{Request, startup};
 
 /// Spaces up to this size are listed when draws find nothing new; larger ones are drawn from again.
-const MOST_LISTED: u64 = 1 << 16;
+pub(super) const MOST_LISTED: u64 = 1 << 16;
 
 /// Draws before a large space is taken as exhausted in practice.
 const MOST_DRAWS: usize = 10_000;
@@ -30,7 +30,7 @@ pub(super) fn any_new(request: &Request, stream: &mut RandomStream) -> Option<Ve
 
 /// All untried points in the order of their coordinates; `None` when the space is too large to list.
 pub(super) fn untried(request: &Request) -> Option<Vec<Vec<f64>>> {
-    let points = all(request.space)?;
+    let points = all(request.space, None)?;
     Some(points.into_iter().filter(|point| is_new(request, point)).collect())
 }
 
@@ -38,24 +38,31 @@ fn same(a: &[f64], b: &[f64]) -> bool {
     a.iter().zip(b).all(|(x, y)| x == y || (x.is_nan() && y.is_nan()))
 }
 
-/// Every point of a discrete space; `None` when there may be more than [`MOST_LISTED`].
-fn all(space: &SearchSpace) -> Option<Vec<Vec<f64>>> {
+/// Every point of a space whose continuous axes have that many levels, from one end to the other; `None` when there may
+/// be more than [`MOST_LISTED`], and for a continuous axis without levels.
+pub(super) fn all(space: &SearchSpace, levels: Option<u64>) -> Option<Vec<Vec<f64>>> {
+    let cells = |axis: &Axis| axis.cells().or(levels);
     let mut bound = 1_u64;
     for axis in space.axes() {
-        bound = bound.checked_mul(axis.cells()?).filter(|bound| *bound <= MOST_LISTED)?;
+        bound = bound.checked_mul(cells(axis)?).filter(|bound| *bound <= MOST_LISTED)?;
     }
     let mut points = vec![vec![f64::NAN; space.dimension()]];
     for &position in space.order() {
-        let cells = space.axes()[position].cells()?;
+        let axis = &space.axes()[position];
+        let count = cells(axis)?;
         let mut longer = Vec::with_capacity(points.len());
         for point in points {
             if !space.is_active(position, &point) {
                 longer.push(point);
                 continue;
             }
-            longer.extend((0..cells).map(|cell| {
+            longer.extend((0..count).map(|cell| {
                 let mut next = point.clone();
-                next[position] = cell as f64;
+                next[position] = match axis {
+                    Axis::Continuous { .. } if count > 1 => axis.at_share(cell as f64 / (count - 1) as f64),
+                    Axis::Continuous { .. } => axis.at_share(0.5),
+                    _ => cell as f64,
+                };
                 next
             }));
         }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::super::space::SearchSpace;
 use super::super::study::Direction;
 use super::super::trial::{Trial, TrialState};
+use super::gp::Memo;
 
 /// How good a trial is: states first, then the loss within a state.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -48,6 +49,7 @@ pub struct History {
     best_first: Vec<usize>,
     failed: usize,
     seen: BTreeSet<Vec<u64>>,
+    memo: Memo,
 }
 
 impl History {
@@ -62,6 +64,7 @@ impl History {
             best_first: Vec::new(),
             failed: 0,
             seen: BTreeSet::new(),
+            memo: Memo::default(),
         }
     }
 
@@ -105,6 +108,11 @@ impl History {
     /// Trials from the best to the worst; equals in the order of their numbers, failed ones last.
     pub(super) fn best_first(&self) -> &[usize] {
         &self.best_first
+    }
+
+    /// What was derived from the first trials, and stays true as trials are added.
+    pub(super) const fn memo(&self) -> &Memo {
+        &self.memo
     }
 
     /// Says whether a point of a discrete space was tried.

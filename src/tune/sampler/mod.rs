@@ -7,9 +7,14 @@
 //! `seed.derive("startup").derive(parameter name)`. `exp`, `ln` and `erfc` come from `libm`, so that the bits are the
 //! same on every platform. Anything that changes a proposal bumps [`STREAM_VERSION`].
 
+mod auto;
 mod discrete;
+mod exponential;
+mod gp;
+mod grid;
 mod history;
 mod mixture;
+mod sobol;
 mod startup;
 mod tpe;
 
@@ -46,6 +51,8 @@ pub struct Request<'a> {
     pub seed: Seed,
     /// Trials before this number do not look at the history.
     pub startup_trials: u64,
+    /// Values of a continuous parameter on a grid.
+    pub levels: u64,
 }
 
 impl Request<'_> {
@@ -62,8 +69,8 @@ struct Row {
     propose: fn(&Request) -> Option<Vec<f64>>,
 }
 
-/// The samplers that exist.
-const SAMPLERS: [Row; 3] = [
+/// The samplers, in the order of [`SamplerKind`].
+const SAMPLERS: [Row; 7] = [
     Row {
         kind: SamplerKind::Tpe,
         name: "tpe",
@@ -71,10 +78,16 @@ const SAMPLERS: [Row; 3] = [
         propose: tpe::propose_tpe,
     },
     Row {
-        kind: SamplerKind::Optuna5,
-        name: "optuna5",
-        summary: "tree-structured Parzen estimator with the defaults of Optuna 5, for comparison",
-        propose: tpe::propose_optuna5,
+        kind: SamplerKind::Gp,
+        name: "gp",
+        summary: "Gaussian process and expected improvement: fewer trials to a good point, more time for each",
+        propose: gp::propose_gp,
+    },
+    Row {
+        kind: SamplerKind::Auto,
+        name: "auto",
+        summary: "`gp` for the first 250 trials of at most 20 parameters, `tpe` after and otherwise",
+        propose: auto::propose_auto,
     },
     Row {
         kind: SamplerKind::Random,
@@ -82,10 +95,25 @@ const SAMPLERS: [Row; 3] = [
         summary: "independent uniform draws (log-uniform on a log scale), without duplicates in discrete spaces",
         propose: startup::propose_random,
     },
+    Row {
+        kind: SamplerKind::Sobol,
+        name: "sobol",
+        summary: "a scrambled Sobol sequence: random draws without gaps and clusters",
+        propose: sobol::propose_sobol,
+    },
+    Row {
+        kind: SamplerKind::Grid,
+        name: "grid",
+        summary: "every combination once, in shuffled order; continuous parameters take `levels` values",
+        propose: grid::propose_grid,
+    },
+    Row {
+        kind: SamplerKind::Optuna5,
+        name: "optuna5",
+        summary: "tree-structured Parzen estimator with the defaults of Optuna 5, for comparison",
+        propose: tpe::propose_optuna5,
+    },
 ];
-
-/// Samplers that are planned; asking for one is an error of its own.
-const NOT_BUILT: [&str; 4] = ["auto", "gp", "grid", "sobol"];
 
 /// Which sampler.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -93,26 +121,46 @@ pub enum SamplerKind {
     /// The default.
     #[default]
     Tpe,
-    /// The reference algorithm.
-    Optuna5,
+    /// A model of the results.
+    Gp,
+    /// A model of the results while it is cheap, the default beyond.
+    Auto,
     /// Uniform draws.
     Random,
+    /// A sequence of low discrepancy.
+    Sobol,
+    /// All combinations.
+    Grid,
+    /// The reference algorithm.
+    Optuna5,
 }
 
 /// Why a sampler cannot be had.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SamplerError {
-    /// A planned sampler.
-    #[error("sampler `{name}` is not built yet; expected one of {}", listed())]
-    NotBuilt {
-        /// What was asked for.
-        name: String,
-    },
     /// No sampler at all.
     #[error("no sampler `{name}`; expected one of {}", listed())]
     Unknown {
         /// What was asked for.
         name: String,
+    },
+    /// More combinations than can be listed.
+    #[error(
+        "a grid has at most {most} points, this space has more: use fewer `levels` or larger steps, or sampler `sobol`"
+    )]
+    GridTooLarge {
+        /// How many.
+        most: u64,
+    },
+    /// Beyond the table of directions.
+    #[error("sampler `sobol` has {what} for at most {most}, found {found}; use `random`")]
+    SobolTooLarge {
+        /// Of what.
+        what: &'static str,
+        /// How many.
+        most: u64,
+        /// How many are asked for.
+        found: u64,
     },
 }
 
@@ -137,11 +185,7 @@ impl SamplerKind {
     }
 
     fn row(self) -> &'static Row {
-        match self {
-            Self::Tpe => &SAMPLERS[0],
-            Self::Optuna5 => &SAMPLERS[1],
-            Self::Random => &SAMPLERS[2],
-        }
+        &SAMPLERS[self as usize]
     }
 }
 
@@ -157,7 +201,6 @@ impl FromStr for SamplerKind {
     fn from_str(name: &str) -> Result<Self, SamplerError> {
         match SAMPLERS.iter().find(|row| row.name == name) {
             Some(row) => Ok(row.kind),
-            None if NOT_BUILT.contains(&name) => Err(SamplerError::NotBuilt { name: name.to_owned() }),
             None => Err(SamplerError::Unknown { name: name.to_owned() }),
         }
     }
@@ -195,6 +238,14 @@ pub struct SamplerConfig {
     /// Trials before this number are spread over the space without looking at results.
     #[serde(default = "default_startup")]
     pub startup_trials: u64,
+    /// Values of every continuous parameter on the grid of `grid`, both ends included.
+    #[serde(default = "default_levels")]
+    #[schemars(range(min = 1))]
+    pub levels: u64,
+}
+
+const fn default_levels() -> u64 {
+    5
 }
 
 const fn default_startup() -> u64 {
@@ -203,13 +254,32 @@ const fn default_startup() -> u64 {
 
 impl Default for SamplerConfig {
     fn default() -> Self {
-        Self { kind: SamplerKind::default(), startup_trials: default_startup() }
+        Self { kind: SamplerKind::default(), startup_trials: default_startup(), levels: default_levels() }
     }
 }
 
 impl From<SamplerKind> for SamplerConfig {
     fn from(kind: SamplerKind) -> Self {
         Self { kind, ..Self::default() }
+    }
+}
+
+impl SamplerConfig {
+    /// Says why this sampler cannot run that many trials of a space, where it cannot.
+    pub fn defect(&self, space: &SearchSpace, trials: u64) -> Option<SamplerError> {
+        match self.kind {
+            SamplerKind::Grid if discrete::all(space, Some(self.levels)).is_none() => {
+                Some(SamplerError::GridTooLarge { most: discrete::MOST_LISTED })
+            }
+            SamplerKind::Sobol => [
+                ("points", sobol::MOST_POINTS, trials),
+                ("directions", sobol::MOST_PARAMETERS as u64, space.dimension() as u64),
+            ]
+            .into_iter()
+            .find(|(_, most, found)| found > most)
+            .map(|(what, most, found)| SamplerError::SobolTooLarge { what, most, found }),
+            _ => None,
+        }
     }
 }
 
@@ -235,8 +305,8 @@ pub fn suggest(
         history.push(space, trial);
     }
     let pending: Vec<Vec<f64>> = pending.iter().filter_map(|params| space.encode(params)).collect();
-    let startup_trials = config.startup_trials;
-    let request = Request { space, history: &history, pending: &pending, number, seed, startup_trials };
+    let (startup_trials, levels) = (config.startup_trials, config.levels);
+    let request = Request { space, history: &history, pending: &pending, number, seed, startup_trials, levels };
     propose(config.kind, &request).map(|point| space.decode(&point))
 }
 

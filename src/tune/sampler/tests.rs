@@ -39,14 +39,14 @@ fn result(space: &SearchSpace, number: u64, params: &Params) -> Trial {
         7 => Evaluation::complete(value).with_constraints(vec![0.1]),
         _ => Evaluation::complete(value),
     };
-    Trial::of(Proposal { number, params: params.clone() }, evaluation)
+    Trial::of(Proposal { number, params: params.clone(), ..Proposal::default() }, evaluation)
 }
 
 /// Runs one trial after the other; stops when the space is exhausted.
 fn run(kind: SamplerKind, space: &SearchSpace, trials: u64, seed: u64) -> Vec<Trial> {
     let mut finished: Vec<Trial> = Vec::new();
     for number in 0..trials {
-        let config = SamplerConfig::from(kind);
+        let config = SamplerConfig { levels: 3, ..kind.into() };
         match suggest(&config, space, Direction::Minimize, &finished, &[], number, Seed::new(seed)) {
             Some(params) => finished.push(result(space, number, &params)),
             None => break,
@@ -64,13 +64,53 @@ fn every_sampler_has_a_row_of_its_own() {
 }
 
 #[test]
-fn planned_and_unknown_samplers_are_refused_with_those_that_exist() {
-    let planned = "gp".parse::<SamplerKind>().unwrap_err();
-    assert_eq!(planned.to_string(), "sampler `gp` is not built yet; expected one of `tpe`, `optuna5`, `random`");
+fn unknown_samplers_are_refused_with_those_that_exist() {
     let unknown = "annealing".parse::<SamplerKind>().unwrap_err();
-    assert_eq!(unknown.to_string(), "no sampler `annealing`; expected one of `tpe`, `optuna5`, `random`");
-    assert!(serde_json::from_str::<SamplerConfig>(r#"{"kind": "sobol"}"#).is_err());
+    let known = "`tpe`, `gp`, `auto`, `random`, `sobol`, `grid`, `optuna5`";
+    assert_eq!(unknown.to_string(), format!("no sampler `annealing`; expected one of {known}"));
     assert!(serde_json::from_str::<SamplerConfig>(r#"{"sampler": "tpe"}"#).is_err());
+}
+
+#[test]
+fn what_a_table_is_too_small_for_is_refused() {
+    let refusal = |kind: SamplerKind, space: &SearchSpace, trials| {
+        SamplerConfig::from(kind).defect(space, trials).map(|defect| defect.to_string()).unwrap_or_default()
+    };
+    let wide: BTreeSet<String> = (0..300).map(|i| format!(r#""p{i}": {{"float": [0, 1]}}"#)).collect();
+    let wide = space(&format!("{{{}}}", wide.into_iter().collect::<Vec<_>>().join(",")));
+    assert!(refusal(SamplerKind::Sobol, &wide, 10).contains("at most 256, found 300"));
+    assert!(refusal(SamplerKind::Sobol, &space(MIXED), 70_000).contains("at most 65536, found 70000"));
+    assert!(refusal(SamplerKind::Grid, &wide, 10).contains("at most 65536 points"));
+    assert!(SamplerKind::all().all(|kind| refusal(kind, &space(DISCRETE), 100).is_empty()));
+}
+
+#[test]
+fn a_grid_has_every_combination_once() {
+    let space = space(
+        r#"{"x": {"float": [0, 1]}, "n": {"int": [1, 100], "log": true, "when": {"c": ["b"]}}, "c": {"choice": ["a", "b"]}}"#,
+    );
+    let trials = run(SamplerKind::Grid, &space, 1000, 3);
+    let distinct: BTreeSet<String> = trials.iter().map(|trial| serde_json::to_string(&trial.params).unwrap()).collect();
+    // 3 values of x; without n, or with each of its 100
+    assert_eq!((trials.len(), distinct.len()), (303, 303));
+    let values: BTreeSet<String> = trials.iter().map(|trial| trial.params["x"].to_json().to_string()).collect();
+    assert_eq!(values, ["0.0", "0.5", "1.0"].map(str::to_owned).into());
+}
+
+/// The defining law of a (0, m, 2)-net in base 2: every box of area 1/64 holds one of 64 points.
+#[test]
+fn sixty_four_points_of_a_sequence_fill_every_box_of_two_parameters() {
+    let space = space(r#"{"x": {"float": [0, 1]}, "y": {"float": [0, 1]}}"#);
+    let trials = run(SamplerKind::Sobol, &space, 64, 9);
+    for columns in [1, 2, 4, 8, 16, 32, 64] {
+        let rows = f64::from(64 / columns);
+        let boxed = |trial: &Trial| {
+            let at = |name: &str| trial.params[name].as_f64().unwrap();
+            ((at("x") * f64::from(columns)) as u64, (at("y") * rows) as u64)
+        };
+        let boxes: BTreeSet<(u64, u64)> = trials.iter().map(boxed).collect();
+        assert_eq!(boxes.len(), 64, "{columns}");
+    }
 }
 
 #[test]
@@ -96,7 +136,7 @@ fn the_same_seed_gives_the_same_trials_and_another_gives_others() {
 #[test]
 fn a_discrete_space_is_tried_once_and_then_exhausted() {
     let space = space(DISCRETE);
-    for kind in [SamplerKind::Tpe, SamplerKind::Random] {
+    for kind in SamplerKind::all().filter(|kind| *kind != SamplerKind::Optuna5) {
         let trials = run(kind, &space, 50, 3);
         let distinct: BTreeSet<String> =
             trials.iter().map(|trial| serde_json::to_string(&trial.params).unwrap()).collect();
@@ -108,10 +148,10 @@ fn a_discrete_space_is_tried_once_and_then_exhausted() {
 #[test]
 fn pending_points_of_a_discrete_space_are_not_proposed_again() {
     let space = space(DISCRETE);
-    for kind in [SamplerKind::Tpe, SamplerKind::Random] {
+    for kind in SamplerKind::all().filter(|kind| *kind != SamplerKind::Optuna5) {
         let mut pending: Vec<Params> = Vec::new();
         for number in 0..9 {
-            let config = SamplerConfig { kind, startup_trials: 4 };
+            let config = SamplerConfig { startup_trials: 4, ..kind.into() };
             let params = suggest(&config, &space, Direction::Minimize, &[], &pending, number, Seed::new(1)).unwrap();
             assert!(!pending.contains(&params), "{kind}");
             pending.push(params);
@@ -138,9 +178,9 @@ fn a_history_of_failures_alone_does_not_stop_a_sampler() {
     for kind in SamplerKind::all() {
         let mut finished = Vec::new();
         for number in 0..20 {
-            let config = SamplerConfig::from(kind);
+            let config = SamplerConfig { levels: 2, ..kind.into() };
             let params = suggest(&config, &space, Direction::Maximize, &finished, &[], number, Seed::new(2)).unwrap();
-            finished.push(Trial::of(Proposal { number, params }, Evaluation::failed("always")));
+            finished.push(Trial::of(Proposal { number, params, ..Proposal::default() }, Evaluation::failed("always")));
         }
     }
 }
@@ -239,7 +279,7 @@ fn choices_are_smoothed_as_documented() {
 
 /// Time of ten proposals each, by number of known trials.
 #[test]
-#[ignore = "measures; run it in release"]
+#[ignore = "measures; `make bench-tune` runs it"]
 fn time_per_proposal() {
     let space = space(
         r#"{"hard_stop_atr_mult": {"float": [1.5, 4]}, "exit_ma": {"choice": [20, 50]},
@@ -247,11 +287,11 @@ fn time_per_proposal() {
             "risk_per_trade": {"float": [0.005, 0.015]}, "max_positions": {"int": [4, 12]},
             "trend_ma": {"choice": [20, 50, 100]}}"#,
     );
-    for kind in SamplerKind::all() {
+    for (kind, most) in [(SamplerKind::Tpe, 10_000), (SamplerKind::Optuna5, 10_000), (SamplerKind::Gp, 1000)] {
         let mut history = History::new(&space, Direction::Minimize);
         let mut seconds = Vec::new();
         // adaptive to 1,000; beyond that random points stand in for the history
-        for number in 0..10_010 {
+        for number in 0..most + 10 {
             let begun = std::time::Instant::now();
             let request = Request {
                 space: &space,
@@ -260,16 +300,20 @@ fn time_per_proposal() {
                 number,
                 seed: Seed::new(1),
                 startup_trials: 10,
+                levels: 5,
             };
             let proposer = if (1010..10_000).contains(&number) { SamplerKind::Random } else { kind };
             let params = space.decode(&propose(proposer, &request).unwrap());
             let value = crate::tune::bench_functions::evaluate("strategy7", &params, 0).unwrap();
-            history.push(&space, &Trial::of(Proposal { number, params }, Evaluation::complete(value)));
+            history.push(
+                &space,
+                &Trial::of(Proposal { number, params, ..Proposal::default() }, Evaluation::complete(value)),
+            );
             seconds.push(begun.elapsed().as_secs_f64());
         }
-        for at in [100, 1000, 10_000] {
+        for at in [10, 100, 1000, 10_000].into_iter().filter(|at| *at <= most as usize) {
             let sorted = crate::stats::order::sorted(&seconds[at..at + 10]);
-            println!("{kind} at {at}: least {:.3} ms, median {:.3} ms", 1e3 * sorted[0], 1e3 * sorted[5]);
+            println!("{kind} at {at}: least {:.3} ms, median {:.3} ms a proposal", 1e3 * sorted[0], 1e3 * sorted[5]);
         }
     }
 }

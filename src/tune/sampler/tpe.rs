@@ -72,9 +72,6 @@ const LEAST_IMPROVEMENT: f64 = 1e-12;
 /// Untried points that are scored when the draws found nothing new.
 const MOST_SCORED: usize = 2048;
 
-/// A hypercube finer than this is no better than uniform draws.
-const MOST_STRATA: u64 = 4096;
-
 /// The default estimator.
 pub(super) fn propose_tpe(request: &Request) -> Option<Vec<f64>> {
     propose(&TPE, request)
@@ -88,23 +85,13 @@ pub(super) fn propose_optuna5(request: &Request) -> Option<Vec<f64>> {
 fn propose(profile: &Profile, request: &Request) -> Option<Vec<f64>> {
     let mut stream = request.stream();
     let accept = |point: &[f64]| !profile.unique || discrete::is_new(request, point);
-    if let Some(point) = uninformed(profile, request, &mut stream) {
+    if let Some(point) = startup::uninformed(request, profile.latin, &mut stream) {
         return if accept(&point) { Some(point) } else { discrete::any_new(request, &mut stream) };
     }
     let models = Models::of(profile, request);
     match models.best_draw(request, &mut stream, accept) {
         Some(point) => Some(point),
         None => models.best_untried(request, &mut stream),
-    }
-}
-
-/// The point of a start-up trial, or any point while nothing is known.
-fn uninformed(profile: &Profile, request: &Request, stream: &mut RandomStream) -> Option<Vec<f64>> {
-    let startup = request.number < request.startup_trials;
-    match (startup, profile.latin) {
-        (true, true) if request.startup_trials <= MOST_STRATA => Some(startup::latin(request)),
-        (true, _) => Some(startup::uniform(request.space, stream)),
-        (false, _) => (request.history.answered() == 0).then(|| startup::uniform(request.space, stream)),
     }
 }
 
@@ -321,7 +308,8 @@ mod tests {
         let history = History::new(&space, Direction::Minimize);
         for (count, number) in [(512, 0), (513, 1), (700, 2), (5000, 3)] {
             let seed = Seed::new(3);
-            let request = Request { space: &space, history: &history, pending: &[], number, seed, startup_trials: 10 };
+            let request =
+                Request { space: &space, history: &history, pending: &[], number, seed, startup_trials: 10, levels: 5 };
             let weights = by_age(count);
             let (kept, thin) = thinned(weights.clone(), 512, &request);
             assert!(kept.len() <= 512 && kept.windows(2).all(|pair| pair[0] < pair[1]));

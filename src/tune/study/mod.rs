@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::{CancelToken, Seed};
 
-use super::sampler::{STREAM_VERSION, SamplerConfig};
+use super::sampler::{STREAM_VERSION, SamplerConfig, SamplerError};
 use super::space::SearchSpace;
 use super::trial::{Evaluation, Proposal, Trial, TrialState};
 
@@ -126,6 +126,9 @@ pub struct StudyState {
     pub lag: u64,
     /// What is better.
     pub direction: Direction,
+    /// Trials of an earlier study that the sampler knows from the beginning; never best, and not counted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<Trial>,
     /// Finished trials 0, 1, 2, ...
     pub trials: Vec<Trial>,
     /// Finished trials beyond the first unfinished one.
@@ -143,9 +146,18 @@ impl StudyState {
             seed: config.seed,
             lag: config.effective_lag(),
             direction: config.direction,
+            earlier: Vec::new(),
             trials: Vec::new(),
             ahead: BTreeMap::new(),
         }
+    }
+
+    /// Begins with the trials of an earlier study that lie inside this space.
+    #[must_use]
+    pub fn warmed(mut self, earlier: &[Trial]) -> Self {
+        let inside = earlier.iter().filter(|trial| self.space.encode(&trial.params).is_some());
+        self.earlier = inside.cloned().collect();
+        self
     }
 
     /// The complete trial with the best score, the earliest among equals.
@@ -154,7 +166,7 @@ impl StudyState {
     }
 
     /// Checks that this study is the one a configuration describes.
-    fn check(&self, space: &SearchSpace, config: &StudyConfig) -> Result<(), TuneError> {
+    fn check(&self, fresh: &Self) -> Result<(), TuneError> {
         for (record, found, known) in
             [("state", self.version, STATE_VERSION), ("stream", self.stream_version, STREAM_VERSION)]
         {
@@ -163,17 +175,19 @@ impl StudyState {
             }
         }
         let same = [
-            ("space", self.space == *space),
-            ("sampler", self.sampler == config.sampler),
-            ("seed", self.seed == config.seed),
-            ("direction", self.direction == config.direction),
+            ("space", self.space == fresh.space),
+            ("sampler", self.sampler == fresh.sampler),
+            ("seed", self.seed == fresh.seed),
+            ("direction", self.direction == fresh.direction),
+            ("earlier study", self.earlier == fresh.earlier),
         ];
         if let Some((field, _)) = same.into_iter().find(|(_, same)| !same) {
             return Err(TuneError::OtherStudy { field });
         }
         let numbered = self.trials.iter().zip(0..).all(|(trial, number)| trial.number == number);
         let ahead = self.ahead.iter().all(|(number, trial)| trial.number == *number && *number >= self.next());
-        let inside = self.trials.iter().chain(self.ahead.values()).all(|trial| space.encode(&trial.params).is_some());
+        let inside = self.trials.iter().chain(self.ahead.values());
+        let inside = inside.into_iter().all(|trial| self.space.encode(&trial.params).is_some());
         if self.lag >= 1 && numbered && ahead && inside { Ok(()) } else { Err(TuneError::Inconsistent) }
     }
 
@@ -234,6 +248,9 @@ pub enum TuneError {
     /// There is nothing to do.
     #[error("expected at least 1 trial, found 0")]
     NoTrials,
+    /// The sampler cannot do this.
+    #[error(transparent)]
+    Sampler(#[from] SamplerError),
     /// The stored study cannot be read by this version.
     #[error("the stored study has {record} version {found}, expected {known}")]
     Version {
@@ -269,6 +286,8 @@ pub enum TuneError {
 
 /// Runs a study to its end, or continues one that a checkpoint holds.
 ///
+/// Trials of an `earlier` study that lie inside the space are known to the sampler from the beginning.
+///
 /// The objective is called from several threads when the lag allows it; a panic in it is recorded as a failed trial.
 /// After a cancellation no further trial begins, those that have begun are finished and kept. The observer hears of
 /// every newly finished trial in the order of their numbers.
@@ -278,6 +297,7 @@ pub enum TuneError {
 pub fn run_study(
     space: &SearchSpace,
     config: &StudyConfig,
+    earlier: &[Trial],
     objective: &(dyn Fn(&Proposal) -> Evaluation + Sync),
     observer: &mut dyn StudyObserver,
     checkpoint: Option<&dyn StudyCheckpoint>,
@@ -286,11 +306,15 @@ pub fn run_study(
     if config.trials == 0 {
         return Err(TuneError::NoTrials);
     }
-    let stored = checkpoint.map_or(Ok(None), |store| store.load().map_err(TuneError::Load))?;
-    if let Some(state) = &stored {
-        state.check(space, config)?;
+    if let Some(defect) = config.sampler.defect(space, config.trials) {
+        return Err(defect.into());
     }
-    act::run(stored, StudyState::new(space, config), config.trials, objective, observer, checkpoint, cancel)
+    let stored = checkpoint.map_or(Ok(None), |store| store.load().map_err(TuneError::Load))?;
+    let fresh = StudyState::new(space, config).warmed(earlier);
+    if let Some(state) = &stored {
+        state.check(&fresh)?;
+    }
+    act::run(stored, fresh, config.trials, objective, observer, checkpoint, cancel)
 }
 
 #[cfg(test)]

@@ -16,7 +16,8 @@ use argmin::core::{Error, Executor, KV, Problem, Solver, State, TerminationReaso
 
 use crate::base::CancelToken;
 
-use super::super::sampler::{self, History, Request};
+use super::super::pruner::Peers;
+use super::super::sampler::{self, History, Request, SamplerConfig};
 use super::super::space::Params;
 use super::super::trial::{Proposal, Trial};
 use super::{StudyEnd, StudyState, TuneError, best_of};
@@ -182,8 +183,12 @@ struct Gone;
 #[derive(Default)]
 struct StudySolver {
     cancel: CancelToken,
-    /// Trials up to the newest that a proposal was allowed to know.
+    /// Trials up to the newest that a proposal was allowed to know, after those of an earlier study.
     known: Option<History>,
+    /// The same trials as those a running one is compared with.
+    peers: Peers,
+    /// How many trials of this study are known.
+    known_trials: usize,
     /// Points of proposed trials, from the first one in `known` on.
     proposed: BTreeMap<u64, Params>,
 }
@@ -236,7 +241,7 @@ impl StudySolver {
         for number in next..end {
             let Some(params) = self.proposal(study, number) else { break };
             if !study.ahead.contains_key(&number) {
-                proposals.push(Proposal { number, params });
+                proposals.push(Proposal { number, params, peers: self.peers.clone() });
             }
         }
         proposals
@@ -248,10 +253,16 @@ impl StudySolver {
             return Some(params.clone());
         }
         let space = &study.space;
-        let history = self.known.get_or_insert_with(|| History::new(space, study.direction));
         let end = (number + 1).saturating_sub(study.lag) as usize;
-        for trial in study.trials.get(history.len()..end).unwrap_or_default() {
+        let history = self.known.get_or_insert_with(|| {
+            let mut history = History::new(space, study.direction);
+            study.earlier.iter().for_each(|trial| history.push(space, trial));
+            history
+        });
+        for trial in study.trials.get(self.known_trials..end).unwrap_or_default() {
             history.push(space, trial);
+            self.peers.push(trial, study.direction);
+            self.known_trials += 1;
         }
         self.proposed = self.proposed.split_off(&(end as u64));
         let params_of = |pending: u64| {
@@ -260,9 +271,11 @@ impl StudySolver {
         };
         let pending: Vec<Vec<f64>> =
             (end as u64..number).filter_map(|pending| space.encode(params_of(pending)?)).collect();
-        let startup_trials = study.sampler.startup_trials;
-        let request = Request { space, history, pending: &pending, number, seed: study.seed, startup_trials };
-        let params = space.decode(&sampler::propose(study.sampler.kind, &request)?);
+        let SamplerConfig { kind, startup_trials, levels } = study.sampler;
+        // what an earlier study has seen needs no second look
+        let startup_trials = startup_trials.saturating_sub(study.earlier.len() as u64);
+        let request = Request { space, history, pending: &pending, number, seed: study.seed, startup_trials, levels };
+        let params = space.decode(&sampler::propose(kind, &request)?);
         self.proposed.insert(number, params.clone());
         Some(params)
     }

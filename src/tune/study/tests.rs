@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::*;
+use crate::tune::pruner::Peers;
 use crate::tune::sampler::SamplerKind;
 use crate::tune::space::ParamValue;
 
@@ -31,7 +32,7 @@ fn config(trials: u64) -> StudyConfig {
 }
 
 fn finished(config: &StudyConfig, checkpoint: Option<&dyn StudyCheckpoint>) -> Study {
-    run_study(&space(), config, &score, &mut NoObserver, checkpoint, &CancelToken::new()).unwrap()
+    run_study(&space(), config, &[], &score, &mut NoObserver, checkpoint, &CancelToken::new()).unwrap()
 }
 
 /// Records compare by their bytes: equal bits, not merely equal numbers.
@@ -48,7 +49,7 @@ fn the_number_of_threads_changes_nothing() {
             std::thread::sleep(std::time::Duration::from_micros(200 * (proposal.number * 7 % 5)));
             score(proposal)
         };
-        let run = || run_study(&space(), &config(100), &uneven, &mut NoObserver, None, &CancelToken::new());
+        let run = || run_study(&space(), &config(100), &[], &uneven, &mut NoObserver, None, &CancelToken::new());
         pool.install(run).unwrap()
     };
     let one = run(1);
@@ -81,13 +82,54 @@ fn a_proposal_depends_on_nothing_inside_its_lag() {
         if proposal.number == 60 { Evaluation::complete(100.0) } else { score(proposal) }
     };
     let run = |objective: &(dyn Fn(&Proposal) -> Evaluation + Sync)| {
-        run_study(&space(), &config(100), objective, &mut NoObserver, None, &CancelToken::new()).unwrap()
+        run_study(&space(), &config(100), &[], objective, &mut NoObserver, None, &CancelToken::new()).unwrap()
     };
     let (before, after) = (run(&score), run(&altered));
     for number in 0..64 {
         assert_eq!(before.trials()[number].params, after.trials()[number].params, "{number}");
     }
     assert!((64..100).any(|number| before.trials()[number].params != after.trials()[number].params));
+}
+
+#[test]
+fn a_trial_is_compared_with_what_its_proposal_knew() {
+    let seen = std::sync::Mutex::new(BTreeMap::new());
+    let watching = |proposal: &Proposal| {
+        seen.lock().unwrap().insert(proposal.number, proposal.peers.clone());
+        let evaluation = score(proposal);
+        Evaluation { fold_values: vec![evaluation.value, Some(1.0)], ..evaluation }
+    };
+    let study = run_study(&space(), &config(100), &[], &watching, &mut NoObserver, None, &CancelToken::new()).unwrap();
+    for (number, peers) in seen.into_inner().unwrap() {
+        let known = &study.trials()[..(number + 1).saturating_sub(study.state.lag) as usize];
+        assert_eq!(peers, Peers::of(known, Direction::Maximize), "{number}");
+    }
+}
+
+#[test]
+fn an_earlier_study_is_known_from_the_beginning_where_it_lies_inside_the_space() {
+    let earlier = finished(&config(60), None);
+    let narrow: SearchSpace = serde_json::from_str(
+        r#"{"x": {"float": [-1, 5]}, "n": {"int": [1, 64], "log": true}, "exit": {"choice": ["ma", "atr"]},
+            "stop": {"float": [0.5, 6], "log": true, "when": {"exit": ["atr"]}}}"#,
+    )
+    .unwrap();
+    let run = |config: &StudyConfig, checkpoint: Option<&dyn StudyCheckpoint>| {
+        let (trials, cancel) = (earlier.trials(), CancelToken::new());
+        run_study(&narrow, config, trials, &score, &mut NoObserver, checkpoint, &cancel).unwrap()
+    };
+    let warm = run(&config(20), None);
+    let inside = earlier.trials().iter().filter(|trial| trial.params["x"].as_f64().unwrap() >= -1.0);
+    assert!(warm.state.earlier.iter().eq(inside) && warm.state.earlier.len() < 60);
+    // the first proposal already looks at results, and the earlier trials are not among the study's own
+    let cold = run_study(&narrow, &config(20), &[], &score, &mut NoObserver, None, &CancelToken::new()).unwrap();
+    assert_ne!(warm.trials()[0].params, cold.trials()[0].params);
+    assert_eq!(warm.trials().len(), 20);
+    // continued with the same earlier study, refused with another
+    let store = MemoryCheckpoint::holding(run(&config(100), None).state);
+    assert_eq!(bytes(run(&config(200), Some(&store)).trials()), bytes(run(&config(200), None).trials()));
+    let other = run_study(&narrow, &config(200), &[], &score, &mut NoObserver, Some(&store), &CancelToken::new());
+    assert!(other.unwrap_err().to_string().contains("another `earlier study`"));
 }
 
 #[test]
@@ -109,7 +151,7 @@ fn a_cancelled_study_keeps_what_was_finished_and_continues_as_if_nothing_happene
             score(proposal)
         };
         let store = MemoryCheckpoint::default();
-        let part = run_study(&space(), &config(100), &stopping, &mut NoObserver, Some(&store), &cancel).unwrap();
+        let part = run_study(&space(), &config(100), &[], &stopping, &mut NoObserver, Some(&store), &cancel).unwrap();
         assert_eq!(part.end, StudyEnd::Cancelled);
         let kept = part.trials().len() + part.state.ahead.len();
         assert_eq!(kept as u64, begun.load(Ordering::SeqCst), "cancelled at {after}");
@@ -121,7 +163,7 @@ fn a_cancelled_study_keeps_what_was_finished_and_continues_as_if_nothing_happene
 fn a_study_cancelled_before_it_begins_has_no_trials() {
     let cancel = CancelToken::new();
     cancel.cancel();
-    let study = run_study(&space(), &config(100), &score, &mut NoObserver, None, &cancel).unwrap();
+    let study = run_study(&space(), &config(100), &[], &score, &mut NoObserver, None, &cancel).unwrap();
     assert_eq!((study.trials().len(), study.end), (0, StudyEnd::Cancelled));
 }
 
@@ -131,7 +173,7 @@ fn a_panic_is_a_failed_trial() {
         assert!(!proposal.number.is_multiple_of(10), "no bars");
         score(proposal)
     };
-    let study = run_study(&space(), &config(40), &fragile, &mut NoObserver, None, &CancelToken::new()).unwrap();
+    let study = run_study(&space(), &config(40), &[], &fragile, &mut NoObserver, None, &CancelToken::new()).unwrap();
     assert_eq!(study.trials().len(), 40);
     assert_eq!(study.trials()[10].state, TrialState::Failed);
     assert_eq!(study.trials()[10].message.as_deref(), Some("the objective panicked: no bars"));
@@ -146,10 +188,10 @@ fn only_complete_trials_are_best() {
         6 | 7 => Evaluation::complete(10.0),
         _ => Evaluation::complete(1.0),
     };
-    let study = run_study(&space(), &config(20), &tempting, &mut NoObserver, None, &CancelToken::new()).unwrap();
+    let study = run_study(&space(), &config(20), &[], &tempting, &mut NoObserver, None, &CancelToken::new()).unwrap();
     assert_eq!(study.best().unwrap().number, 6);
     let none = |_: &Proposal| Evaluation::failed("never");
-    let study = run_study(&space(), &config(20), &none, &mut NoObserver, None, &CancelToken::new()).unwrap();
+    let study = run_study(&space(), &config(20), &[], &none, &mut NoObserver, None, &CancelToken::new()).unwrap();
     assert_eq!((study.best(), study.trials().len()), (None, 20));
 }
 
@@ -159,7 +201,8 @@ fn the_observer_hears_of_every_new_trial_in_order() {
     finished(&config(80), Some(&store));
     let mut heard = Vec::new();
     let mut observer = |trial: &Trial, best: Option<&Trial>| heard.push((trial.number, best.map(|best| best.number)));
-    let study = run_study(&space(), &config(120), &score, &mut observer, Some(&store), &CancelToken::new()).unwrap();
+    let study =
+        run_study(&space(), &config(120), &[], &score, &mut observer, Some(&store), &CancelToken::new()).unwrap();
     assert!(heard.iter().map(|(number, _)| *number).eq(80..120));
     assert_eq!(heard.last().unwrap().1, study.best().map(|best| best.number));
 }
@@ -168,7 +211,7 @@ fn the_observer_hears_of_every_new_trial_in_order() {
 fn an_exhausted_space_ends_the_study() {
     let small: SearchSpace = serde_json::from_str(r#"{"a": {"int": [1, 5]}, "b": {"choice": [1, 2]}}"#).unwrap();
     let count = |_: &Proposal| Evaluation::complete(1.0);
-    let study = run_study(&small, &config(100), &count, &mut NoObserver, None, &CancelToken::new()).unwrap();
+    let study = run_study(&small, &config(100), &[], &count, &mut NoObserver, None, &CancelToken::new()).unwrap();
     assert_eq!((study.trials().len(), study.end), (10, StudyEnd::Exhausted));
 }
 
@@ -177,7 +220,9 @@ fn another_study_is_not_continued() {
     let store = MemoryCheckpoint::default();
     let study = finished(&config(20), Some(&store));
     let refusal = |config: &StudyConfig, store: &MemoryCheckpoint| {
-        run_study(&space(), config, &score, &mut NoObserver, Some(store), &CancelToken::new()).unwrap_err().to_string()
+        run_study(&space(), config, &[], &score, &mut NoObserver, Some(store), &CancelToken::new())
+            .unwrap_err()
+            .to_string()
     };
     let other_seed = StudyConfig { seed: Seed::new(1), ..config(20) };
     assert!(refusal(&other_seed, &store).contains("another `seed`"));
@@ -195,7 +240,8 @@ fn a_finished_study_is_not_run_again() {
     let store = MemoryCheckpoint::default();
     let study = finished(&config(20), Some(&store));
     let never = |_: &Proposal| -> Evaluation { panic!("nothing is left to do") };
-    let again = run_study(&space(), &config(20), &never, &mut NoObserver, Some(&store), &CancelToken::new()).unwrap();
+    let again =
+        run_study(&space(), &config(20), &[], &never, &mut NoObserver, Some(&store), &CancelToken::new()).unwrap();
     assert_eq!(again, study);
 }
 
@@ -221,7 +267,7 @@ fn a_failed_save_stops_the_study_and_says_so() {
     };
     let cancel = CancelToken::new();
     let store = FullDisk(AtomicU64::new(0));
-    let error = run_study(&space(), &config(100), &counting, &mut NoObserver, Some(&store), &cancel).unwrap_err();
+    let error = run_study(&space(), &config(100), &[], &counting, &mut NoObserver, Some(&store), &cancel).unwrap_err();
     assert!(matches!(error, TuneError::Save(_)));
     assert!(begun.load(Ordering::SeqCst) < 10 && !cancel.is_cancelled());
 }
