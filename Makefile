@@ -3,10 +3,10 @@
 
 WALKFORWARD := target/release/walkforward
 .DEFAULT_GOAL := help
-.PHONY: help build demo test faults s3-server lint bench clean
+.PHONY: help build demo test faults s3-server lint bench bench-tune clean
 
 help:            ## show this list
-	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*## / - /'
+	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*## / - /'
 
 build:           ## compile the program
 	@test -x $(WALKFORWARD) || echo "Compiling walkforward and its libraries: about ten minutes the first time on two cores."
@@ -43,6 +43,9 @@ bench: build     ## CPU seconds of the weekly pipeline, the orchestrator on 50 t
 	@benches/orchestrator.sh $(WALKFORWARD)
 	@benches/store.sh $(WALKFORWARD)
 	@cargo bench --bench features
+
+bench-tune:      ## samplers beside stored results of Optuna 5, time of a proposal, cost of the overfitting figures
+	@benches/tune.sh
 
 clean:           ## forget all artifacts, runs and models of the local store
 	rm -rf artifacts/store artifacts/reports

@@ -42,6 +42,7 @@ mod schema;
 mod shell;
 mod signing;
 mod status;
+mod study;
 mod trace;
 mod validate;
 mod verdict;
@@ -113,6 +114,9 @@ enum Command {
     /// Say when a pipeline is due, and write that for cron, systemd or GitHub Actions.
     #[command(subcommand)]
     Schedule(schedule::ScheduleCommand),
+    /// Look at the searches for parameters: what was found, which parameters mattered, how much of it is luck.
+    #[command(subcommand)]
+    Study(study::StudyCommand),
     /// Look at the model registry, or roll a model back.
     #[command(subcommand)]
     Registry(registry::RegistryCommand),
@@ -157,6 +161,7 @@ impl Command {
             Self::Logs(_) => "logs",
             Self::Graph(_) => "graph",
             Self::Schedule(_) => "schedule",
+            Self::Study(_) => "study",
             Self::Registry(_) => "registry",
             Self::Gc(_) => "gc",
             Self::Pin(_) => "pin",
@@ -302,6 +307,7 @@ pub fn main() -> ExitCode {
             Command::Logs(args) => logs::logs(&session, &args).await,
             Command::Graph(args) => graph::graph(&session, &args),
             Command::Schedule(command) => schedule::schedule(&session, &command),
+            Command::Study(command) => study::study(&session, &command).await,
             Command::Registry(command) => registry::registry(&session, &command).await,
             Command::Gc(args) => gc::gc(&session, &args).await,
             Command::Pin(command) => gc::pin(&session, &command).await,

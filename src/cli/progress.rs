@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -63,21 +63,23 @@ fn retry_line(event: &RunEvent) -> String {
 }
 
 async fn show_lines(events: &mut UnboundedReceiver<RunEvent>) {
-    let mut running: BTreeMap<String, String> = BTreeMap::new();
+    let mut running: BTreeMap<String, (Instant, String)> = BTreeMap::new();
     loop {
         match tokio::time::timeout(HEARTBEAT, events.recv()).await {
             Err(_) => {
-                let words: Vec<String> = running.iter().map(|(node, at)| format!("{node} {at}")).collect();
+                let words: Vec<String> = running.iter().map(|(node, (_, at))| format!("{node} {at}")).collect();
                 say(&format!("still running: {}", words.join(", ")));
             }
             Ok(None) => return,
             Ok(Some(event)) => match event {
                 RunEvent::NodeStarted { node, .. } => {
                     say(&format!("{node}: running"));
-                    running.insert(node, String::new());
+                    running.insert(node, (Instant::now(), String::new()));
                 }
                 RunEvent::Progress { node, done, total, words } => {
-                    running.insert(node, format!("{done}/{total} {words}"));
+                    if let Some((begun, at)) = running.get_mut(&node) {
+                        *at = format!("{done}/{total} {words}{}", pace(begun.elapsed(), done, total));
+                    }
                 }
                 RunEvent::NodeEnded { record } => {
                     running.remove(&record.node);
@@ -89,6 +91,17 @@ async fn show_lines(events: &mut UnboundedReceiver<RunEvent>) {
             },
         }
     }
+}
+
+/// Rate and time left, once there is something to tell them from.
+fn pace(elapsed: Duration, done: u64, total: u64) -> String {
+    let seconds = elapsed.as_secs_f64();
+    if done == 0 || done > total || seconds < 1.0 {
+        return String::new();
+    }
+    let rate = done as f64 / seconds;
+    let left = Duration::from_secs(((total - done) as f64 / rate).ceil() as u64);
+    format!(" · {rate:.1} a second, about {} left", humantime::format_duration(left))
 }
 
 async fn show_bars(events: &mut UnboundedReceiver<RunEvent>) {
@@ -134,7 +147,7 @@ fn spinner() -> ProgressStyle {
 }
 
 fn counted() -> ProgressStyle {
-    style("{spinner} {prefix} [{bar:30}] {pos}/{len} {elapsed} {msg}")
+    style("{spinner} {prefix} [{bar:30}] {pos}/{len} {elapsed} {msg} · {per_sec}, {eta} left")
 }
 
 fn style(template: &str) -> ProgressStyle {
@@ -142,4 +155,16 @@ fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template)
         .map(|style| style.progress_chars("=> "))
         .unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pace_is_told_once_it_is_known() {
+        assert_eq!(pace(Duration::from_secs(10), 20, 100), " · 2.0 a second, about 40s left");
+        assert_eq!(pace(Duration::from_secs(10), 0, 100), "");
+        assert_eq!(pace(Duration::from_millis(10), 5, 100), "");
+    }
 }

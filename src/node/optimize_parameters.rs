@@ -23,7 +23,7 @@ use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::bars::{Market, Universe, read_strategy};
+use super::bars::{Market, Universe, Window, read_strategy};
 use super::model_artifact::json_artifact;
 use super::signals::table_artifact;
 use super::{
@@ -99,8 +99,8 @@ pub enum Preset {
     /// As set.
     #[default]
     Full,
-    /// The last two years of at most 20 symbols (the first by name), with shorter windows: to see whether a pipeline
-    /// works, not what a strategy is worth.
+    /// The last two years of at most 20 symbols in short windows, in place of `validation` and `universe.window`: to see
+    /// whether a pipeline works, not what a strategy is worth.
     Quick,
 }
 
@@ -134,10 +134,9 @@ pub struct OptimizeConfig {
     /// Stops trials that cannot win; unset: `futility` from 4 folds on, `none` below.
     #[serde(default)]
     pruner: Option<Pruner>,
-    /// Walk-forward windows; unset: those of the preset.
+    /// Walk-forward windows.
     #[serde(default)]
-    #[schemars(with = "Option<ValidationConfig>")]
-    validation: Option<ValidationConfig>,
+    validation: ValidationConfig,
     /// How much of the market is looked at.
     #[serde(default)]
     preset: Preset,
@@ -172,10 +171,10 @@ fn default_lag() -> u64 {
 
 impl OptimizeConfig {
     fn validation(&self) -> ValidationConfig {
-        self.validation.unwrap_or(match self.preset {
-            Preset::Full => ValidationConfig::default(),
+        match self.preset {
+            Preset::Full => self.validation,
             Preset::Quick => QUICK_VALIDATION,
-        })
+        }
     }
 
     fn pruner(&self) -> Pruner {
@@ -185,19 +184,16 @@ impl OptimizeConfig {
     /// Reads the bars that the preset leaves.
     fn market(&self, context: &NodeContext) -> Result<Market, NodeError> {
         let input = context.input("bars")?;
+        let all = self.universe.load(input, context)?;
         if self.preset == Preset::Full {
-            return self.universe.load(input, context);
+            return Ok(all);
         }
-        let mut universe = self.universe.clone();
-        if universe.window.start.is_none() && universe.window.length.is_none() {
-            universe.window.length = Some(QUICK_DAYS);
-        }
-        if universe.symbols.is_none() {
-            let all = universe.load(input, context)?;
-            let names = all.loaded.bars.series.iter().map(|series| series.symbol.clone());
-            universe.symbols = Some(names.take(QUICK_SYMBOLS).collect());
-        }
-        universe.load(input, context)
+        let mut quick = self.universe.clone();
+        quick.window = Window { start: None, length: Some(QUICK_DAYS), ..quick.window };
+        // in the order of their names: any other choice would look at the data
+        let names = all.loaded.bars.series.iter().map(|series| series.symbol.clone());
+        quick.symbols = Some(names.take(QUICK_SYMBOLS).collect());
+        quick.load(input, context)
     }
 
     fn direction(&self) -> Direction {
@@ -280,15 +276,15 @@ impl Kind for OptimizeParameters {
                 let refused = |error: crate::strategy::StrategyError| ConfigError::at("space", error.to_string());
                 Strategy::default().with_parameters(&params).map_err(refused)?;
             }
+            if let Some(defect) = config.sampler.defect(&space, config.trials) {
+                return Err(ConfigError::at("sampler", defect.to_string()));
+            }
         }
         if config.trials == 0 {
             return Err(ConfigError::at("trials", "expected at least 1 trial, found 0"));
         }
         if config.validation().folds == 0 {
             return Err(ConfigError::at("validation.folds", "expected at least 1 fold, found 0"));
-        }
-        if let Some(defect) = config.sampler.defect(&space, config.trials) {
-            return Err(ConfigError::at("sampler", defect.to_string()));
         }
         Ok(())
     }
@@ -298,6 +294,9 @@ impl Kind for OptimizeParameters {
         let strategy = read_strategy(context.input("strategy")?)?;
         let written = space_of(config, &strategy)?;
         let space = written.clone().check().map_err(NodeError::failed)?;
+        if let Some(defect) = config.sampler.defect(&space, config.trials) {
+            return Err(NodeError::failed(format!("`sampler`: {defect}")));
+        }
         for params in corners(&space) {
             strategy.with_parameters(&params).map_err(|error| NodeError::failed(format!("`space`: {error}")))?;
         }
@@ -542,3 +541,7 @@ fn output(
         summary: record.summary(),
     })
 }
+
+#[cfg(test)]
+#[path = "optimize/tests.rs"]
+mod tests;

@@ -28,6 +28,6 @@ pub mod trial;
 pub use sampler::{SamplerConfig, SamplerError, SamplerKind};
 pub use space::{Distribution, ParamValue, Parameter, Params, SearchSpace, SpaceError, SpaceFile};
 pub use study::{
-    Cause, Direction, Study, StudyCheckpoint, StudyConfig, StudyObserver, StudyState, TuneError, run_study,
+    Cause, Direction, NoObserver, Study, StudyCheckpoint, StudyConfig, StudyObserver, StudyState, TuneError, run_study,
 };
 pub use trial::{Evaluation, Proposal, Trial, TrialState};

@@ -12,6 +12,7 @@ mod logs;
 mod reference;
 mod schedule;
 mod store_place;
+mod study;
 
 /// A pipeline of small programs: it takes a file, has a param and a matrix, and fails where it is told to.
 const SMALL: &str = r#"

@@ -8,10 +8,14 @@ use bytes::Bytes;
 use super::record::StudyRecord;
 use crate::artifact::{Artifact, ArtifactType};
 use crate::tune::importance::ImportanceWarning;
-use crate::tune::{TrialState, plot};
+use crate::tune::{ParamValue, Trial, TrialState, plot};
 
 fn number(value: Option<f64>) -> String {
     value.map_or("-".to_owned(), |value| format!("{value:.3}"))
+}
+
+fn one_digit(value: Option<f64>) -> String {
+    value.map_or("-".to_owned(), |value| format!("{value:.1}"))
 }
 
 /// A probability in two digits that never claims certainty.
@@ -67,7 +71,10 @@ impl StudyRecord {
             row(
                 "DSR, effective trials",
                 probability(found.dsr_effective),
-                &format!("the same for the {} independent trials that they are worth", number(found.effective_trials)),
+                &format!(
+                    "the same for the {} independent trials that they are worth",
+                    one_digit(found.effective_trials)
+                ),
             ),
             row("SPA p-value", probability(found.spa_p), "chance of such a best trial if none beats cash"),
             row(
@@ -75,7 +82,7 @@ impl StudyRecord {
                 format!("{:.1}", found.years),
                 &format!(
                     "so many trials without skill reach this Sharpe ratio in {} years",
-                    number(found.min_backtest_years)
+                    one_digit(found.min_backtest_years)
                 ),
             ),
             row(
@@ -95,13 +102,22 @@ impl StudyRecord {
         ]
     }
 
+    /// A parameter's value in a trial, for people: a real number in four digits.
+    pub fn shown(trial: &Trial, parameter: &str) -> String {
+        match trial.params.get(parameter) {
+            None => "-".to_owned(),
+            Some(ParamValue::Float(number)) => plot::short(*number, 4),
+            Some(ParamValue::Choice(serde_json::Value::String(word))) => word.clone(),
+            Some(other) => other.to_json().to_string(),
+        }
+    }
+
     /// The parameters with their best values and both importances, most important first.
     pub fn parameters(&self) -> Vec<[String; 4]> {
         let share = |share: Option<f64>| share.map_or("-".to_owned(), |share| format!("{:.0} %", 100.0 * share));
         let rows = self.importance.importances.iter();
         rows.map(|row| {
-            let value =
-                self.best.params.get(&row.parameter).map_or("-".to_owned(), |value| value.to_json().to_string());
+            let value = Self::shown(&self.best, &row.parameter);
             [row.parameter.clone(), value, share(row.fanova), share(row.ped_anova)]
         })
         .collect()
@@ -187,9 +203,10 @@ impl StudyRecord {
         for warning in self.warnings() {
             let _ = writeln!(text, "\n**Careful:** {warning}.");
         }
-        for name in pictures.keys() {
-            let title = name.trim_end_matches(".svg");
-            let _ = write!(text, "\n## {}{}\n\n![{title}]({name})\n", title[..1].to_uppercase(), &title[1..]);
+        for (title, name) in plot::TITLES {
+            if pictures.contains_key(&format!("{name}.svg")) {
+                let _ = write!(text, "\n## {title}\n\n![{title}]({name}.svg)\n");
+            }
         }
         text
     }

@@ -24,6 +24,8 @@ use super::space::{Axis, SearchSpace};
 use super::study::Direction;
 use super::trial::{Trial, TrialState};
 
+pub use picture::short;
+
 /// What pictures are made of.
 #[derive(Clone, Copy, Debug)]
 pub struct View<'a> {
@@ -40,6 +42,15 @@ pub struct View<'a> {
     /// What the score is called.
     pub metric: &'a str,
 }
+
+/// The pictures in the order in which they are read: title and name.
+pub const TITLES: [(&str, &str); 5] = [
+    ("History", "history"),
+    ("Slices", "slices"),
+    ("Two most important parameters", "contour"),
+    ("All parameters", "parallel"),
+    ("Importances", "importances"),
+];
 
 /// Every picture that the study gives, by name.
 pub fn all(view: &View<'_>) -> Vec<(&'static str, String)> {
@@ -100,7 +111,7 @@ fn labels(space: &SearchSpace, parameter: usize) -> Vec<(f64, String)> {
     let words = |coordinate: f64| {
         let value = space.parameters()[parameter].distribution.decode(coordinate);
         match value.as_f64() {
-            Some(number) => picture::short(number),
+            Some(number) => short(number, 3),
             None => value.to_json().as_str().map_or_else(|| value.to_json().to_string(), str::to_owned),
         }
     };

@@ -96,22 +96,22 @@ impl Frame {
         picture.line(&[(left, top), (left, bottom), (right, bottom)], INK, 1.0);
         for share in [0.0, 0.5, 1.0] {
             let number = self.range.0 + share * (self.range.1 - self.range.0);
-            picture.words(left - 5.0, self.up(number) + 4.0, &short(number), "end", 11.0);
+            picture.words(left - 5.0, self.up(number) + 4.0, &short(number, 3), "end", 11.0);
         }
     }
 }
 
-/// A number in about three digits.
-pub(super) fn short(number: f64) -> String {
-    let size = number.abs();
-    let digits: usize = match size {
-        size if size >= 100.0 => 0,
-        size if size >= 10.0 => 1,
-        size if size >= 1.0 || size == 0.0 => 2,
-        size if size >= 0.01 => 4,
-        _ => return format!("{number:.1e}"),
-    };
-    let text = format!("{number:.digits$}");
+/// A number in so many digits that count, without zeros at its end.
+pub fn short(number: f64, digits: i32) -> String {
+    if number == 0.0 || !number.is_finite() {
+        return format!("{number}");
+    }
+    let magnitude = libm::floor(libm::log10(number.abs())) as i32;
+    if !(-4..9).contains(&magnitude) {
+        return format!("{number:.*e}", usize::try_from(digits - 1).unwrap_or(0));
+    }
+    let decimals = usize::try_from(digits - 1 - magnitude).unwrap_or(0);
+    let text = format!("{number:.decimals$}");
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn numbers_are_short() {
-        let found = [1234.5, 50.0, 2.5, 0.0, 0.005, 0.0125, -0.37].map(short);
-        assert_eq!(found, ["1234", "50", "2.5", "0", "5.0e-3", "0.0125", "-0.37"]);
+        let found = [1234.5, 50.0, 2.5, 0.0, 0.005, 0.0125, -0.37, 1e-7, 3.067265].map(|number| short(number, 3));
+        assert_eq!(found, ["1234", "50", "2.5", "0", "0.005", "0.0125", "-0.37", "1.00e-7", "3.07"]);
     }
 }

@@ -144,6 +144,9 @@ pub enum SamplerError {
         /// What was asked for.
         name: String,
     },
+    /// A continuous parameter would have no value.
+    #[error("expected at least 1 of `levels`, found 0")]
+    NoLevels,
     /// More combinations than can be listed.
     #[error(
         "a grid has at most {most} points, this space has more: use fewer `levels` or larger steps, or sampler `sobol`"
@@ -268,6 +271,7 @@ impl SamplerConfig {
     /// Says why this sampler cannot run that many trials of a space, where it cannot.
     pub fn defect(&self, space: &SearchSpace, trials: u64) -> Option<SamplerError> {
         match self.kind {
+            _ if self.levels == 0 => Some(SamplerError::NoLevels),
             SamplerKind::Grid if discrete::all(space, Some(self.levels)).is_none() => {
                 Some(SamplerError::GridTooLarge { most: discrete::MOST_LISTED })
             }

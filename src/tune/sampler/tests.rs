@@ -44,15 +44,28 @@ fn result(space: &SearchSpace, number: u64, params: &Params) -> Trial {
 
 /// Runs one trial after the other; stops when the space is exhausted.
 fn run(kind: SamplerKind, space: &SearchSpace, trials: u64, seed: u64) -> Vec<Trial> {
-    let mut finished: Vec<Trial> = Vec::new();
+    let (mut finished, mut history) = (Vec::new(), History::new(space, Direction::Minimize));
     for number in 0..trials {
-        let config = SamplerConfig { levels: 3, ..kind.into() };
-        match suggest(&config, space, Direction::Minimize, &finished, &[], number, Seed::new(seed)) {
-            Some(params) => finished.push(result(space, number, &params)),
-            None => break,
-        }
+        let seed = Seed::new(seed);
+        let request = Request { space, history: &history, pending: &[], number, seed, startup_trials: 10, levels: 3 };
+        let Some(point) = propose(kind, &request) else { break };
+        let trial = result(space, number, &space.decode(&point));
+        history.push(space, &trial);
+        finished.push(trial);
     }
     finished
+}
+
+/// A sampler asked with plain records answers as one that was told of each trial in turn.
+#[test]
+fn plain_records_and_a_kept_history_give_the_same_proposal() {
+    let space = space(MIXED);
+    for kind in SamplerKind::all() {
+        let trials = run(kind, &space, 26, 3);
+        let config = SamplerConfig { levels: 3, ..kind.into() };
+        let found = suggest(&config, &space, Direction::Minimize, &trials[..25], &[], 25, Seed::new(3));
+        assert_eq!(found.as_ref(), Some(&trials[25].params), "{kind}");
+    }
 }
 
 #[test]

@@ -279,3 +279,22 @@ fn a_configuration_has_defaults_and_refuses_what_it_does_not_know() {
     let written: StudyConfig = serde_saphyr::from_str("sampler: {kind: random}\ndirection: minimize\n").unwrap();
     assert_eq!((written.sampler.kind, written.direction), (SamplerKind::Random, Direction::Minimize));
 }
+
+/// Resident memory and time of a long study, as a process sees them.
+#[test]
+#[ignore = "measures; `make bench-tune` runs it"]
+fn memory_of_ten_thousand_trials() {
+    let resident = || {
+        let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+        // pages of 4 KiB
+        text.split_whitespace().nth(1).and_then(|pages| pages.parse::<f64>().ok()).unwrap_or(f64::NAN) / 256.0
+    };
+    let (before, begun) = (resident(), std::time::Instant::now());
+    let study = finished(&config(10_000), None);
+    let (seconds, state) = (begun.elapsed().as_secs_f64(), serde_json::to_vec(&study.state).unwrap().len() as f64);
+    println!(
+        "10,000 trials of 4 parameters: {seconds:.1} s, {:.0} MB more than before, {:.1} MB on disk",
+        resident() - before,
+        state / 1e6
+    );
+}
