@@ -297,9 +297,13 @@ fn deploy_id(config: &DeployConfig, context: &NodeContext) -> Result<Digest, Nod
         "alias": config.alias,
         "expected_champion": digest("champion"),
     });
-    // only where there is one: decisions that knew no study keep the id that they have
+    // only where they are used: decisions that knew no study keep the id that they have
     if let Some(study) = digest("study") {
         parts["study"] = json!(study);
+    }
+    if let Some(guardrails) = parts.pointer_mut("/policy/guardrails").and_then(Value::as_object_mut) {
+        guardrails
+            .retain(|name, bound| !(bound.is_null() && ["max_pbo", "min_dsr", "max_spa_p"].contains(&name.as_str())));
     }
     Ok(Digest::of(&canonical_json(&parts).map_err(NodeError::failed)?))
 }

@@ -135,16 +135,13 @@ pub struct Guardrails {
     /// Trades that the filtered backtest must have. Off by default.
     pub min_trades: Option<usize>,
     /// Probability of backtest overfitting of the study that is tolerated. Off by default, like the next two.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(transform = schema::level)]
     pub max_pbo: Option<f64>,
     /// Sharpe ratio of the study's best trial, deflated for all trials ever made of the same data and metric, that is
     /// asked for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(transform = schema::level)]
     pub min_dsr: Option<f64>,
     /// P-value of the study's test for superior ability that is tolerated.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(transform = schema::level)]
     pub max_spa_p: Option<f64>,
 }
