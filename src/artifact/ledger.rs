@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn a_study_counts_once_and_another_search_not_at_all() {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let store = runtime.block_on(Store::over(Storage::in_memory())).unwrap();
         let ledger = Ledger::new(store, runtime.handle().clone());
         let [search, other] = [Digest::of(b"sharpe"), Digest::of(b"calmar")];
