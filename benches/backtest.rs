@@ -66,7 +66,7 @@ fn main() {
     let cancel = CancelToken::new();
     let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
     one.install(|| {
-        let found = signals(&strategy, &bars, &IndicatorCache::new());
+        let found = signals(&strategy, &bars, &IndicatorCache::new()).unwrap();
         let result = simulate(&bars, &found, &rules, 0..SESSIONS, None, &cancel).unwrap();
         println!(
             "{SYMBOLS} symbols x {SESSIONS} bars, one thread: {} signals, {} trades",
@@ -77,7 +77,7 @@ fn main() {
             black_box(simulate(&bars, &found, &rules, 0..SESSIONS, None, &cancel).unwrap());
         });
         let whole = measure(|| {
-            let found = signals(&strategy, &bars, &IndicatorCache::new());
+            let found = signals(&strategy, &bars, &IndicatorCache::new()).unwrap();
             black_box(simulate(&bars, &found, &rules, 0..SESSIONS, None, &cancel).unwrap());
         });
         println!("kernel      {kernel:8.1} M bars/s");

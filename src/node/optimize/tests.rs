@@ -63,7 +63,7 @@ fn searched(edge: f64, seed: u64, trials: u64) -> (Study, overfitting::Overfitti
     let (direction, pruner) = (config.direction(), config.pruner());
     let rules = Rules { objective: &config.objective, direction, pruner, seed: config.study().seed };
     let objective = Objective::new(&bars, &strategy, &layout, rules);
-    let space = config.space.clone().check().unwrap();
+    let space = config.space.clone().unwrap().check().unwrap();
     let evaluate = |proposal: &Proposal| objective.evaluate(proposal);
     let cancel = crate::base::CancelToken::new();
     let study = run_study(&space, &config.study(), &[], &evaluate, &mut NoObserver, None, &cancel).unwrap();
