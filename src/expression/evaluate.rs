@@ -72,6 +72,7 @@ impl Value<'_> {
         }
     }
 
+    #[inline]
     fn at(&self, row: usize) -> f64 {
         match self {
             Self::Constant(value) => *value,
@@ -277,6 +278,14 @@ impl<'a> Desk<'a> {
                     .map(|session| start(session).map_or(f64::NAN, |start| field(*start)))
                     .collect()
             }
+            Kernel::One(apply) => {
+                let x = values.first().copied().unwrap_or(&Value::Constant(f64::NAN));
+                (0..bars).map(|row| one(*apply, x.at(row))).collect()
+            }
+            Kernel::Two(apply) => match values[..] {
+                [x, y] => (0..bars).map(|row| two(*apply, x.at(row), y.at(row))).collect(),
+                _ => vec![f64::NAN; bars],
+            },
             kernel => {
                 let mut row_values = vec![0.0; values.len()];
                 let at = |row: usize| {
@@ -289,11 +298,22 @@ impl<'a> Desk<'a> {
     }
 }
 
+/// A missing value stays missing, whatever the function makes of it.
+#[inline]
+fn one(apply: fn(f64) -> f64, x: f64) -> f64 {
+    if x.is_nan() { f64::NAN } else { known(apply(x)) }
+}
+
+#[inline]
+fn two(apply: fn(f64, f64) -> f64, x: f64, y: f64) -> f64 {
+    if x.is_nan() || y.is_nan() { f64::NAN } else { known(apply(x, y)) }
+}
+
 /// The value of a function that looks at one bar only; `None` for any other.
 pub(super) fn at_bar(kernel: &Kernel, values: &[f64]) -> Option<f64> {
     match (kernel, values) {
-        (Kernel::One(apply), [x]) => Some(if x.is_nan() { f64::NAN } else { known(apply(*x)) }),
-        (Kernel::Two(apply), [x, y]) => Some(if x.is_nan() || y.is_nan() { f64::NAN } else { known(apply(*x, *y)) }),
+        (Kernel::One(apply), [x]) => Some(one(*apply, *x)),
+        (Kernel::Two(apply), [x, y]) => Some(two(*apply, *x, *y)),
         (Kernel::Choice, values) => Some(choose(values)),
         (Kernel::Bar(apply), values) => Some(known(apply(values))),
         _ => None,

@@ -5,15 +5,18 @@
 use super::tree::{Binary, Unary};
 
 /// A result that cannot be written as a finite number is null.
+#[inline]
 pub(super) fn known(value: f64) -> f64 {
     if value.is_finite() { value } else { f64::NAN }
 }
 
+#[inline]
 fn truth(value: bool) -> f64 {
     f64::from(u8::from(value))
 }
 
 /// Applies an operator to one value.
+#[inline]
 pub(super) fn unary(operator: Unary, x: f64) -> f64 {
     match operator {
         Unary::Negative => -x,
@@ -88,6 +91,7 @@ fn zip(x: Side<'_>, y: Side<'_>, out: &mut [f64], apply: impl Fn(f64, f64) -> f6
 }
 
 /// A missing side stays missing: `pow(x, 0)` and `pow(1, x)` alone would know better.
+#[inline]
 fn power(x: f64, y: f64) -> f64 {
     if x.is_nan() || y.is_nan() {
         f64::NAN
@@ -104,6 +108,7 @@ pub(super) fn clip(values: &[f64]) -> f64 {
 }
 
 /// `then` where the test is true, `else` where it is false.
+#[inline]
 pub(super) fn choose(values: &[f64]) -> f64 {
     if values[0].is_nan() {
         f64::NAN
@@ -135,6 +140,7 @@ pub(super) fn change(x: &[f64], bars: f64, compare: impl Fn(f64, f64) -> f64) ->
 }
 
 /// `ln(now / then)` of positive values.
+#[inline]
 pub(super) fn log_ratio(now: f64, then: f64) -> f64 {
     if now > 0.0 && then > 0.0 { libm::log(now / then) } else { f64::NAN }
 }

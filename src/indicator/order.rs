@@ -3,8 +3,6 @@
 //! Ranks and quantiles keep the window sorted: a bar costs two binary searches and one move of at most k values. Places of extremes
 //! keep a queue of values that may still become one, which is O(1) a bar over the series.
 
-use std::collections::VecDeque;
-
 use super::run::each_run_single;
 use crate::stats::order::quantile_sorted;
 
@@ -14,14 +12,24 @@ fn each_sorted(x: &[f64], k: usize, value: impl Fn(&[f64], f64) -> f64) -> Vec<f
         if k == 0 {
             return;
         }
-        let mut window: Vec<f64> = Vec::with_capacity(k.min(x.len()) + 1);
+        let mut window: Vec<f64> = Vec::with_capacity(k.min(x.len()));
         for (t, &newest) in x.iter().enumerate() {
             // zeros of either sign are one value: an order that told them apart would not find them by comparison
             let newest = newest + 0.0;
-            window.insert(window.partition_point(|held| *held < newest), newest);
-            if window.len() > k {
+            let place = window.partition_point(|held| *held < newest);
+            if window.len() < k {
+                window.insert(place, newest);
+            } else {
+                // the oldest leaves, and only what stands between the two places moves
                 let oldest = x[t - k] + 0.0;
-                window.remove(window.partition_point(|held| *held < oldest));
+                let left = window.partition_point(|held| *held < oldest);
+                if left < place {
+                    window.copy_within(left + 1..place, left);
+                    window[place - 1] = newest;
+                } else {
+                    window.copy_within(place..left, place + 1);
+                    window[place] = newest;
+                }
             }
             if window.len() == k {
                 out[t] = value(&window, newest);
@@ -57,18 +65,18 @@ fn place_of(x: &[f64], k: usize, beats: impl Fn(f64, f64) -> bool) -> Vec<f64> {
         if k == 0 {
             return;
         }
-        // bars whose value beats all later ones, oldest first
-        let mut queue: VecDeque<usize> = VecDeque::new();
+        // bars whose value no later one beats, oldest first; what has left the window stays below `oldest`
+        let (mut queue, mut oldest): (Vec<usize>, usize) = (Vec::with_capacity(x.len()), 0);
         for t in 0..x.len() {
-            while queue.back().is_some_and(|&held| beats(x[t], x[held])) {
-                queue.pop_back();
+            while queue.len() > oldest && beats(x[t], x[queue[queue.len() - 1]]) {
+                queue.pop();
             }
-            queue.push_back(t);
-            if queue.front().is_some_and(|&held| held + k <= t) {
-                queue.pop_front();
+            queue.push(t);
+            if queue[oldest] + k <= t {
+                oldest += 1;
             }
-            if let Some(&held) = queue.front().filter(|_| t + 1 >= k) {
-                out[t] = (held + k - t) as f64;
+            if t + 1 >= k {
+                out[t] = (queue[oldest] + k - t) as f64;
             }
         }
     })

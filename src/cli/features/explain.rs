@@ -11,7 +11,8 @@ use crate::cli::Session;
 use crate::cli::error::CliError;
 use crate::cli::render::table;
 use crate::expression::{
-    Bound, CrossSection, Definition, Function, Names, Node, ParameterValue, ParameterValues, Program, Tree,
+    Bound, CrossSection, Definition, ExpressionError, Function, Names, Node, ParameterValue, ParameterValues, Program,
+    Tree,
 };
 use crate::feature::{CATALOGUE, FeatureSet, FeatureSpec, SETS, Shipped};
 use crate::market::Bars;
@@ -104,7 +105,16 @@ fn expression(
     let values = parameters(&args.parameters)?;
     let names = args.columns.iter().fold(Names::bars(), |names, column| names.with_column(column));
     let names = values.iter().fold(names, |names, (name, value)| names.with_parameter(name, value.of()));
-    let refused = |errors| bad_expressions(text, errors);
+    let refused = |mut errors: Vec<ExpressionError>| {
+        for problem in errors.iter_mut().map(|error| &mut error.problem) {
+            if problem.code == "expression::unknown_parameter" {
+                let name = text.get(problem.span.start..problem.span.start + problem.span.len).unwrap_or_default();
+                let name = name.trim_start_matches("${").trim_start_matches("p.").trim_end_matches('}');
+                problem.hint = Some(format!("give it a value: `-p {name}=20`"));
+            }
+        }
+        bad_expressions(text, errors)
+    };
     let program = Program::compile(&[Definition::new(name, text)], &names).map_err(refused)?;
     let bound = program.bind(&values).map_err(refused)?;
 
