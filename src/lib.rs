@@ -27,5 +27,6 @@ pub mod split;
 pub mod stats;
 pub mod storage;
 pub mod strategy;
+pub mod synth;
 pub mod table;
 pub mod tune;

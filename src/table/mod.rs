@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 
 pub use difference::Difference;
 pub use logical::LogicalDigest;
+pub use parquet_io::TableWriter;
 
 /// A table that is not what its reader needs.
 #[derive(Debug, thiserror::Error)]

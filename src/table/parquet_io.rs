@@ -1,5 +1,6 @@
 //! Tables to Parquet bytes and back, by the `parquet` crate with every property fixed.
 
+use std::io::Write;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -25,6 +26,8 @@ const PAGE_BYTES: usize = 1 << 20;
 const PAGE_ROWS: usize = 20_000;
 const BATCH_ROWS: usize = 1024;
 const STATISTICS_BYTES: usize = 64;
+/// A table that is written piece by piece has smaller groups: one of them is in memory.
+const STREAM_GROUP_ROWS: usize = 1 << 17;
 
 impl Table {
     /// Writes the table as Parquet: the same table gives the same bytes.
@@ -32,18 +35,10 @@ impl Table {
     /// # Errors
     /// Columns of unequal length.
     pub fn to_parquet(&self) -> Result<Bytes, TableError> {
-        let fields: Vec<Field> = self
-            .columns
-            .iter()
-            .map(|column| {
-                Field::new(&column.name, data_type(&column.values), matches!(column.values, Values::Float(_)))
-            })
-            .collect();
-        let schema = Arc::new(Schema::new(fields));
-        let arrays = self.columns.iter().map(|column| to_array(&column.values)).collect();
-        let batch = RecordBatch::try_new(Arc::clone(&schema), arrays)?;
-
-        let options = ArrowWriterOptions::new().with_properties(self.properties()?).with_skip_arrow_metadata(true);
+        let schema = self.arrow_schema();
+        let batch = self.batch(&schema)?;
+        let properties = self.properties(ROW_GROUP_ROWS)?;
+        let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
         let mut bytes = Vec::new();
         let mut writer = ArrowWriter::try_new_with_options(&mut bytes, schema, options)?;
         writer.write(&batch)?;
@@ -79,7 +74,19 @@ impl Table {
         Ok(table)
     }
 
-    fn properties(&self) -> Result<WriterProperties, TableError> {
+    fn arrow_schema(&self) -> Arc<Schema> {
+        let field = |column: &Column| {
+            Field::new(&column.name, data_type(&column.values), matches!(column.values, Values::Float(_)))
+        };
+        Arc::new(Schema::new(self.columns.iter().map(field).collect::<Vec<_>>()))
+    }
+
+    fn batch(&self, schema: &Arc<Schema>) -> Result<RecordBatch, TableError> {
+        let arrays = self.columns.iter().map(|column| to_array(&column.values)).collect();
+        Ok(RecordBatch::try_new(Arc::clone(schema), arrays)?)
+    }
+
+    fn properties(&self, group_rows: usize) -> Result<WriterProperties, TableError> {
         let docs: serde_json::Map<String, serde_json::Value> =
             self.columns.iter().map(|column| (column.name.clone(), column.doc.clone().into())).collect();
         let mut pairs = vec![
@@ -92,7 +99,7 @@ impl Table {
             .set_created_by(CREATED_BY.to_owned())
             .set_writer_version(WriterVersion::PARQUET_1_0)
             .set_compression(Compression::ZSTD(ZstdLevel::try_new(3)?))
-            .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+            .set_max_row_group_row_count(Some(group_rows))
             .set_max_row_group_bytes(None)
             .set_data_page_size_limit(PAGE_BYTES)
             .set_data_page_row_count_limit(PAGE_ROWS)
@@ -112,6 +119,42 @@ impl Table {
             .set_sorting_columns(None)
             .set_key_value_metadata(Some(pairs))
             .build())
+    }
+}
+
+/// A table that is written piece by piece: the same rows are the same bytes, however they are cut.
+pub struct TableWriter<W: Write + Send> {
+    schema: Arc<Schema>,
+    writer: ArrowWriter<W>,
+}
+
+impl<W: Write + Send> TableWriter<W> {
+    /// Starts a table with the columns, facts and schema of another one, whose rows do not count.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn new(like: &Table, into: W) -> Result<Self, TableError> {
+        let properties = like.properties(STREAM_GROUP_ROWS)?;
+        let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
+        let schema = like.arrow_schema();
+        let writer = ArrowWriter::try_new_with_options(into, Arc::clone(&schema), options)?;
+        Ok(Self { schema, writer })
+    }
+
+    /// Writes further rows.
+    ///
+    /// # Errors
+    /// Other columns than those of the beginning, or it cannot be written.
+    pub fn write(&mut self, rows: &Table) -> Result<(), TableError> {
+        Ok(self.writer.write(&rows.batch(&self.schema)?)?)
+    }
+
+    /// Ends the table.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn finish(self) -> Result<W, TableError> {
+        Ok(self.writer.into_inner()?)
     }
 }
 
@@ -244,6 +287,18 @@ mod tests {
         assert_eq!(described["last_ts"], "1970-02-04T17:19:00+00:00");
         assert_eq!(described["metadata"]["walkforward.table"], "pinned@1");
         assert_eq!(described["metadata"]["walkforward.fact.strategy"], "breakout");
+    }
+
+    #[test]
+    fn a_table_in_pieces_is_the_same_bytes_however_it_is_cut() {
+        let whole = |cuts: &[&[usize]]| {
+            let mut writer = TableWriter::new(&table(), Vec::new()).unwrap();
+            cuts.iter().for_each(|rows| writer.write(&table().select(rows)).unwrap());
+            writer.finish().unwrap()
+        };
+        assert_eq!(whole(&[&[0], &[1]]), whole(&[&[0, 1]]));
+        let read = Table::from_parquet(whole(&[&[0], &[1]]).into()).unwrap();
+        assert_eq!(read.select(&[0]), table().select(&[0]));
     }
 
     #[test]

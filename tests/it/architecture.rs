@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[&[&str]] = &[
     &["base"],
     &["attest", "storage", "table", "indicator", "metric", "stats"],
-    &["artifact", "market"],
+    &["artifact", "market", "synth"],
     &["expression"],
     &["registry", "tune", "model", "drift", "label", "feature", "split", "backtest", "strategy"],
     &["node"],
