@@ -4,7 +4,9 @@ use crate::artifact::StoreError;
 use crate::base::Problem;
 use crate::engine::EngineError;
 use crate::engine::gc::GcError;
+use crate::market::MarketError;
 use crate::registry::RegistryError;
+use crate::synth::SynthError;
 
 /// Why a command could not do what it was asked to.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +46,15 @@ pub(super) enum CliError {
     /// The registry.
     #[error(transparent)]
     Registry(#[from] RegistryError),
+    /// Market data that cannot be used.
+    #[error(transparent)]
+    Data(#[from] MarketError),
+    /// Market data that is not there, or cannot be written.
+    #[error("{0}")]
+    DataFile(String),
+    /// A synthetic market that cannot be made.
+    #[error(transparent)]
+    Synth(#[from] SynthError),
     /// Garbage collection.
     #[error(transparent)]
     Gc(#[from] GcError),
@@ -57,9 +68,16 @@ impl CliError {
     /// The exit code of the table in the module documentation.
     pub(super) fn exit_code(&self) -> u8 {
         match self {
-            Self::Pipeline { .. } | Self::Usage(_) => 2,
+            Self::Pipeline { .. } | Self::Usage(_) | Self::Synth(SynthError::Params(_)) => 2,
             Self::Busy(_) | Self::Gc(GcError::Busy(_)) => 75,
-            Self::Source { .. } | Self::Engine(_) | Self::Store(_) | Self::Registry(_) | Self::Gc(_) => 4,
+            Self::Source { .. }
+            | Self::Engine(_)
+            | Self::Store(_)
+            | Self::Registry(_)
+            | Self::Gc(_)
+            | Self::Data(_)
+            | Self::DataFile(_)
+            | Self::Synth(_) => 4,
         }
     }
 
@@ -87,6 +105,8 @@ impl CliError {
             Self::Engine(EngineError::Store(_)) | Self::Store(_) | Self::Gc(GcError::Store(_)) => "store",
             Self::Engine(EngineError::Registry(_)) | Self::Registry(_) | Self::Gc(GcError::Registry(_)) => "registry",
             Self::Gc(GcError::Busy(_)) => "gc::busy",
+            Self::Data(_) | Self::DataFile(_) => "data",
+            Self::Synth(_) => "data::synth",
         }
     }
 }

@@ -13,6 +13,7 @@
 mod audit;
 mod backfill;
 mod backtest;
+mod data;
 mod diagnostic;
 mod diff;
 mod doctor;
@@ -130,6 +131,9 @@ enum Command {
     /// Look at feature sets, at the functions of expressions, and at what an expression means; check that none looks ahead.
     #[command(subcommand)]
     Features(features::FeaturesCommand),
+    /// Look at market data before it is used, bring it into one form, or make some whose truth is known.
+    #[command(subcommand)]
+    Data(data::DataCommand),
     /// Print the JSON Schema of pipeline or strategy files, for editors.
     Schema(schema::SchemaArgs),
     /// Look whether everything is there that a run needs: store, machine, files.
@@ -167,6 +171,7 @@ impl Command {
             Self::Pin(_) => "pin",
             Self::Kinds(_) => "kinds",
             Self::Features(_) => "features",
+            Self::Data(_) => "data",
             Self::Schema(_) => "schema",
             Self::Doctor(_) => "doctor",
             Self::Completions(_) => "completions",
@@ -313,6 +318,7 @@ pub fn main() -> ExitCode {
             Command::Pin(command) => gc::pin(&session, &command).await,
             Command::Kinds(args) => kinds::kinds(&session, &args),
             Command::Features(command) => features::features(&session, &command),
+            Command::Data(command) => data::data(&session, &command).await,
             Command::Schema(args) => schema::schema(&session, &args),
             Command::Doctor(args) => doctor::doctor(&session, &args).await,
             Command::Completions(args) => reference::completions(&session, &args),

@@ -11,10 +11,11 @@ use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::EngineError;
+use super::files::read_dataset;
 use crate::artifact::{Artifact, ArtifactRef, ArtifactType, Store, reference_to};
 use crate::base::Digest;
 use crate::node::PinnedFile;
-use crate::pipeline::{LookUp, Otherwise, Pipeline, RegistryPart, Source};
+use crate::pipeline::{BarsSource, LookUp, Otherwise, Pipeline, RegistryPart, Source};
 use crate::registry::{History, Registry};
 use crate::storage::{Storage, StorageError};
 use crate::strategy::{Strategy, StrategyError};
@@ -77,10 +78,7 @@ pub async fn pin(pipeline: &Pipeline, store: &Store, environment: &LookUp) -> Re
                     }
                 }
             }
-            Source::Bars(path) => Artifact::tree(
-                ArtifactType::Bars,
-                read_files(path, is_data_file, outside).await.map_err(|problem| named(name, problem))?.all(),
-            ),
+            Source::Bars(source) => bars(source, outside).await.map_err(|problem| named(name, problem))?,
             Source::Strategy(path) => strategy(path, outside).await.map_err(|problem| named(name, problem))?,
             Source::File(path) => any_file(path, outside).await.map_err(|problem| named(name, problem))?,
         };
@@ -163,7 +161,7 @@ async fn any_file(path: &str, outside: &Storage) -> Result<Artifact, String> {
     })
 }
 
-fn unreadable(path: &str, error: &std::io::Error) -> String {
+pub(super) fn unreadable(path: &str, error: &std::io::Error) -> String {
     let hint = if error.kind() == std::io::ErrorKind::NotFound {
         "; paths are relative to the folder the program is called from"
     } else {
@@ -174,6 +172,12 @@ fn unreadable(path: &str, error: &std::io::Error) -> String {
 
 fn named(name: &str, problem: String) -> EngineError {
     EngineError::Source { name: name.to_owned(), problem }
+}
+
+/// Reads a data set: bars, and the tables that its options name.
+async fn bars(source: &BarsSource, outside: &Storage) -> Result<Artifact, String> {
+    let dataset = read_dataset(&source.path, &source.read, true, outside).await?;
+    Ok(Artifact::tree(ArtifactType::Bars, dataset.to_tree().map_err(|error| error.to_string())?))
 }
 
 async fn strategy(path: &str, outside: &Storage) -> Result<Artifact, String> {
@@ -263,7 +267,7 @@ async fn read_remote(path: &str, wanted: fn(&str) -> bool, outside: &Storage) ->
 }
 
 /// An error with its cause and what to do about it.
-fn words(error: &StorageError) -> String {
+pub(super) fn words(error: &StorageError) -> String {
     let cause = std::error::Error::source(error).map_or_else(String::new, |cause| format!(" ({cause})"));
     let advice = error.advice().map_or_else(String::new, |advice| format!("; {advice}"));
     format!("{error}{cause}{advice}")

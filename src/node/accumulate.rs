@@ -463,7 +463,7 @@ fn output(
             json!([Timestamp::from_micros(bars.sessions[point.session as usize]), point.equity, point.exposure])
         })
         .collect();
-    let report = json!({
+    let mut report = json!({
         "version": 1,
         "symbols": bars.series.iter().map(|series| &series.symbol).collect::<Vec<_>>(),
         "dropped_bars": market.loaded.dropped,
@@ -478,10 +478,18 @@ fn output(
         "equity": {"columns": ["ts", "equity", "exposure"], "rows": equity},
     });
     let day = |session: u32| Timestamp::from_micros(bars.sessions[session as usize]).date();
+    if !market.loaded.repaired.is_empty() {
+        report["repaired_bars"] = json!(market.loaded.repaired);
+    }
     let dropped = match market.loaded.dropped.len() {
         0 => String::new(),
         1 => "; 1 bad bar dropped".to_owned(),
         many => format!("; {many} bad bars dropped"),
+    };
+    let repaired = match market.loaded.repaired.len() {
+        0 => String::new(),
+        1 => "; 1 bad cell repaired".to_owned(),
+        many => format!("; {many} bad cells repaired"),
     };
     let symbols = if bars.series.len() == 1 { "1 symbol".to_owned() } else { format!("{} symbols", bars.series.len()) };
     let outcome = match (win_rate, mean(&r)) {
@@ -489,7 +497,7 @@ fn output(
         _ => "no stop, so no R".to_owned(),
     };
     let summary = format!(
-        "{labelled} signals of {symbols}, {} to {}: {outcome}; portfolio {} trades, Sharpe {}{dropped}",
+        "{labelled} signals of {symbols}, {} to {}: {outcome}; portfolio {} trades, Sharpe {}{dropped}{repaired}",
         day(market.sessions.start),
         day(market.sessions.end - 1),
         backtest.trades.len(),

@@ -125,7 +125,7 @@ impl Kind for Evaluate {
 
     const DESCRIPTOR: Descriptor = Descriptor {
         name: "evaluate",
-        version: 1,
+        version: 2,
         doc: "Candidate and champion on the same unseen rows, with intervals; the backtest with and without the model.",
         inputs: &[
             InputPort {

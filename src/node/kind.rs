@@ -473,14 +473,7 @@ impl<K: Kind> NodeKind for K {
     }
 
     fn normalise(&self, with: &Value) -> Result<Value, ConfigError> {
-        let config: K::Config = serde_path_to_error::deserialize(with.clone()).map_err(|error| ConfigError {
-            path: steps(error.path()),
-            ..ConfigError::at("", error.inner().to_string())
-        })?;
-        let filled = serde_json::to_value(&config).map_err(|error| ConfigError::at("", error.to_string()))?;
-        if let Some(path) = list_for_mapping(with, &filled) {
-            return Err(ConfigError { path, ..ConfigError::at("", "expected a mapping, found a list") });
-        }
+        let (config, filled) = read_config::<K::Config>(with)?;
         K::check(&config)?;
         Ok(filled)
     }
@@ -509,6 +502,20 @@ impl<K: Kind> NodeKind for K {
 
     fn files(&self, with: &Value) -> NodeFiles {
         serde_json::from_value(with.clone()).map(|config| K::files(&config)).unwrap_or_default()
+    }
+}
+
+/// Reads settings as they are written: the type, and itself as a value with defaults filled in.
+///
+/// # Errors
+/// The first field that is unknown or ill-typed.
+pub fn read_config<C: DeserializeOwned + Serialize>(with: &Value) -> Result<(C, Value), ConfigError> {
+    let config: C = serde_path_to_error::deserialize(with.clone())
+        .map_err(|error| ConfigError { path: steps(error.path()), ..ConfigError::at("", error.inner().to_string()) })?;
+    let filled = serde_json::to_value(&config).map_err(|error| ConfigError::at("", error.to_string()))?;
+    match list_for_mapping(with, &filled) {
+        Some(path) => Err(ConfigError { path, ..ConfigError::at("", "expected a mapping, found a list") }),
+        None => Ok((config, filled)),
     }
 }
 

@@ -30,7 +30,7 @@ pub use audit::{AuditConfig, AuditDepth};
 pub use command::CommandError;
 pub use kind::{
     Behaviour, ConfigError, Declared, Descriptor, Executor, InputArtifact, InputPort, Kind, Named, NodeContext,
-    NodeError, NodeFiles, NodeKind, NodeOutput, OutputPort, PathStep, PinnedFile, ValuePort, ValueType,
+    NodeError, NodeFiles, NodeKind, NodeOutput, OutputPort, PathStep, PinnedFile, ValuePort, ValueType, read_config,
 };
 pub use optimize_parameters::{StudyRecord, StudyRecordError};
 pub use pipeline::PipelineConfig;

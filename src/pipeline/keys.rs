@@ -42,8 +42,9 @@ pub(super) const INPUT: &[Key] = &[
 ];
 
 pub(super) const SOURCE: &[Key] = &[
-    ("path", "A file, a folder, or `s3://bucket/prefix`."),
+    ("path", "A file, a folder, `s3://bucket/prefix`, or, for bars, a pattern as `data/**/*.csv`."),
     ("schema", "What is there: `ohlcv@1`, `strategy@1` or `file@1`."),
+    ("read", "How the files become bars: names of columns, time zone, adjustment, longer bars, tables to join."),
     ("registry", "A registered model."),
     ("alias", "Which of its versions; default `champion`."),
     ("part", "`model` or `strategy`; default `model`."),

@@ -28,10 +28,11 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::base::{Located, Span, Timestamp, yaml};
+use crate::market::ReadOptions;
 use crate::node::{NodeFiles, NodeKind};
 
-pub use check::load;
 pub(crate) use check::param_scalar;
+pub use check::{load, parse_read_options};
 pub use condition::Condition;
 pub use matrix::{Coordinate, Coordinates};
 pub(crate) use params::as_text as param_text;
@@ -116,8 +117,8 @@ impl Pipeline {
 /// Something read from outside, pinned to a digest when a run starts.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Source {
-    /// Parquet or CSV bars: a file or a folder.
-    Bars(String),
+    /// Parquet or CSV bars.
+    Bars(BarsSource),
     /// A strategy file.
     Strategy(String),
     /// Any file or folder.
@@ -133,6 +134,15 @@ pub enum Source {
         /// What stands in while there is no such version.
         otherwise: Otherwise,
     },
+}
+
+/// Bars outside the store, and how they are read.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct BarsSource {
+    /// A file, a folder, or a pattern.
+    pub path: String,
+    /// How its files become bars.
+    pub read: ReadOptions,
 }
 
 /// What a version in the registry consists of.

@@ -1,6 +1,7 @@
 //! Commands beside `run`, through the program.
 
 mod backtest;
+mod data;
 mod diff;
 mod doctor;
 mod dot;

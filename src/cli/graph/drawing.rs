@@ -289,7 +289,8 @@ fn one_line(when: &Condition) -> String {
 
 fn words(source: &Source) -> String {
     match source {
-        Source::Bars(path) | Source::Strategy(path) | Source::File(path) => path.clone(),
+        Source::Bars(source) => source.path.clone(),
+        Source::Strategy(path) | Source::File(path) => path.clone(),
         Source::Registry { model, alias, part, otherwise } => {
             let part = match part {
                 RegistryPart::Model => "",

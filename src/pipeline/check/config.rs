@@ -5,10 +5,30 @@ use crate::base::yaml::Yaml;
 use crate::base::{Located, Problem, Span};
 use crate::node::{ConfigError, PathStep};
 
+/// Whose settings they are, for messages.
+pub(super) struct About {
+    /// Who has them.
+    pub what: String,
+    /// What one of them is called.
+    pub has_no: &'static str,
+    /// Where to read about them.
+    pub table: String,
+}
+
 /// Puts a kind's refusal of its config at the place in the file where the value stands.
 pub(super) fn config_problem(node: &NodeFile, error: &ConfigError) -> Problem {
-    let mut place = &node.with;
-    let mut key_span = node.with.span;
+    let about = About {
+        what: format!("node `{}` ({})", node.id.value, node.kind.value),
+        has_no: "setting",
+        table: format!("`walkforward kinds {}` shows what each setting takes", node.kind.value),
+    };
+    located(&about, &node.with, error)
+}
+
+/// Puts a refusal of settings at the place in the file where the value stands.
+pub(super) fn located(about: &About, settings: &Located<Yaml>, error: &ConfigError) -> Problem {
+    let mut place = settings;
+    let mut key_span = settings.span;
     let mut last_key = "";
     for step in &error.path {
         let next = match (step, &place.value) {
@@ -26,12 +46,12 @@ pub(super) fn config_problem(node: &NodeFile, error: &ConfigError) -> Problem {
             None => break,
         }
     }
-    let what = format!("node `{}` ({})", node.id.value, node.kind.value);
+    let About { what, has_no, table } = about;
     if let Some((unknown, known)) = &error.unknown
         && let Some(span) = key_of(place, unknown).or_else(|| (last_key == unknown).then_some(key_span))
     {
-        return Problem::new("pipeline::unknown_key", span, format!("{what} has no setting `{unknown}`"))
-            .label("unknown setting")
+        return Problem::new("pipeline::unknown_key", span, format!("{what} has no {has_no} `{unknown}`"))
+            .label(format!("unknown {has_no}"))
             .suggest(unknown, known.iter().map(String::as_str));
     }
     let path: Vec<String> = error
@@ -50,8 +70,7 @@ pub(super) fn config_problem(node: &NodeFile, error: &ConfigError) -> Problem {
         Some((unknown, known)) => problem.label("unknown value").suggest(unknown, known.iter().map(String::as_str)),
         None => {
             let hint = error.hint.clone().or_else(|| type_hint(&error.message));
-            let table = || format!("`walkforward kinds {}` shows what each setting takes", node.kind.value);
-            problem.hint(hint.unwrap_or_else(table))
+            problem.hint(hint.unwrap_or_else(|| table.clone()))
         }
     }
 }

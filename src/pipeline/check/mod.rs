@@ -14,8 +14,13 @@ use super::file::{self, NotifyFile, PipelineFile, SourceFile, TargetFile};
 use super::params::{self, Param};
 use super::reference::Instances;
 use super::template::Scope;
-use super::{Group, LoadOptions, Node, Notify, NotifyTarget, Origin, Otherwise, Pipeline, Source, Text, matrix, yaml};
+use super::yaml::Yaml;
+use super::{
+    BarsSource, Group, LoadOptions, Node, Notify, NotifyTarget, Origin, Otherwise, Pipeline, Source, Text, matrix, yaml,
+};
 use crate::base::{Located, Problem, Span, Timestamp};
+use crate::market::{OptionsError, ReadOptions};
+use crate::node::{ConfigError, read_config};
 use names::Names;
 use node::Checker;
 
@@ -148,25 +153,65 @@ fn declared_params(file: &PipelineFile, options: &LoadOptions, problems: &mut Ve
 }
 
 fn checked_sources(file: &PipelineFile, scope: &Scope<'_>, problems: &mut Vec<Problem>) -> BTreeMap<String, Source> {
-    let mut path = |text: &Text| scope.fill_path(text, problems);
-    let source = |source: &SourceFile, path: &mut dyn FnMut(&Text) -> String| match source {
-        SourceFile::Path { path: text, schema } => match schema {
-            file::PathSchema::Bars => Source::Bars(path(text)),
-            file::PathSchema::Strategy => Source::Strategy(path(text)),
-            file::PathSchema::File => Source::File(path(text)),
-        },
+    let mut source = |name: &Text, source: &SourceFile| match source {
+        SourceFile::Path { path, schema, read } => {
+            let path = scope.fill_path(path, problems);
+            match schema {
+                file::PathSchema::Bars => {
+                    let read = read.as_ref().and_then(|read| read_options(name, read, scope, problems));
+                    Source::Bars(BarsSource { path, read: read.unwrap_or_default() })
+                }
+                file::PathSchema::Strategy => Source::Strategy(path),
+                file::PathSchema::File => Source::File(path),
+            }
+        }
         SourceFile::Registry { model, alias, part, path: meanwhile, optional } => Source::Registry {
             model: model.clone(),
             alias: alias.clone(),
             part: *part,
             otherwise: match meanwhile {
-                Some(text) => Otherwise::File(path(text)),
+                Some(text) => Otherwise::File(scope.fill_path(text, problems)),
                 None if *optional => Otherwise::Absent,
                 None => Otherwise::Refuse,
             },
         },
     };
-    file.sources.iter().map(|(name, found)| (name.value.clone(), source(found, &mut path))).collect()
+    file.sources.iter().map(|(name, found)| (name.value.clone(), source(name, found))).collect()
+}
+
+/// The options of a source of bars; a problem where they cannot be read.
+fn read_options(
+    name: &Text,
+    read: &Located<Yaml>,
+    scope: &Scope<'_>,
+    problems: &mut Vec<Problem>,
+) -> Option<ReadOptions> {
+    let before = problems.len();
+    let filled = scope.fill(read, problems);
+    if problems.len() > before {
+        return None;
+    }
+    let what = format!("source `{}`, read", name.value);
+    checked_options(what, read, &filled).map_err(|problem| problems.push(problem)).ok()
+}
+
+/// Reads the options of a data set from a text of their own.
+///
+/// # Errors
+/// The first problem.
+pub fn parse_read_options(text: &str) -> Result<ReadOptions, Vec<Problem>> {
+    let tree = yaml::parse(text)?;
+    checked_options("read".to_owned(), &tree, &tree.value.to_json()).map_err(|problem| vec![problem])
+}
+
+fn checked_options(what: String, read: &Located<Yaml>, filled: &serde_json::Value) -> Result<ReadOptions, Problem> {
+    let checked = read_config::<ReadOptions>(filled).and_then(|(options, _)| {
+        let refuse = |error: OptionsError| ConfigError::at(&error.place, error.problem);
+        options.check().map_err(refuse).map(|()| options)
+    });
+    let table = "docs/guide/data.md shows what each option takes".to_owned();
+    let about = config::About { what, has_no: "option", table };
+    checked.map_err(|error| config::located(&about, read, &error))
 }
 
 /// Two outputs must not be copied to one path: the second would silently replace the first.

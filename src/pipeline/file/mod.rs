@@ -32,7 +32,7 @@ pub(super) struct PipelineFile {
 /// A source as written.
 #[derive(Debug)]
 pub(super) enum SourceFile {
-    Path { path: Text, schema: PathSchema },
+    Path { path: Text, schema: PathSchema, read: Option<Located<Yaml>> },
     Registry { model: String, alias: String, part: RegistryPart, path: Option<Text>, optional: bool },
 }
 

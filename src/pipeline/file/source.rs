@@ -18,7 +18,7 @@ pub(in crate::pipeline) enum PathSchema {
 
 /// The words of `schema`.
 pub(in crate::pipeline) const PATH_SCHEMAS: [Word<PathSchema>; 3] = [
-    ("ohlcv@1", PathSchema::Bars, "Bars, as Parquet or CSV: a file, or all of those in a folder."),
+    ("ohlcv@1", PathSchema::Bars, "Bars, as Parquet or CSV: a file, a folder, partitions, or a pattern."),
     ("strategy@1", PathSchema::Strategy, "A strategy file."),
     ("file@1", PathSchema::File, "Anything else, for `command`: a file or a folder."),
 ];
@@ -62,13 +62,20 @@ impl Reader<'_> {
             );
             return None;
         };
-        Some(SourceFile::Path { path, schema: self.word(schema, "schema", &PATH_SCHEMAS)? })
+        let schema = self.word(schema, "schema", &PATH_SCHEMAS)?;
+        if let Some(read) = fields.get("read").filter(|_| schema != PathSchema::Bars) {
+            let message = format!("{what}: `read` belongs to bars, `schema: ohlcv@1`");
+            self.report(Problem::new("pipeline::source", read.span, message).hint("remove it"));
+        }
+        Some(SourceFile::Path { path, schema, read: fields.get("read").cloned() })
     }
 
     fn registry_source(&mut self, what: &str, fields: &Fields<'_>, model: &Located<Yaml>) -> Option<SourceFile> {
-        if let Some(schema) = fields.get("schema") {
-            let message = format!("{what}: `schema` belongs to a path, not to a source from the registry");
-            self.report(Problem::new("pipeline::source", schema.span, message).hint("remove it"));
+        for key in ["schema", "read"] {
+            if let Some(field) = fields.get(key) {
+                let message = format!("{what}: `{key}` belongs to a path, not to a source from the registry");
+                self.report(Problem::new("pipeline::source", field.span, message).hint("remove it"));
+            }
         }
         let alias = match fields.get("alias") {
             Some(alias) => self.text(alias, "alias")?,

@@ -46,6 +46,9 @@ const LOADER_ONLY: &[(&str, &str, &str, &str)] = &[
     ("/matrix", "pipeline::config", "", "an axis gives the value of a setting"),
     ("/with/space", "pipeline::config", "`exit.exit_ma`", "the values fit the parameter they are of"),
     ("/with", "pipeline::config", "expected an output or a value", "two settings at once"),
+    ("/zone", "pipeline::config", "expected a time zone", "there are too many to list"),
+    ("/read/csv", "pipeline::config", "another character than the decimal comma", "two values at once"),
+    ("/read", "pipeline::config", "expected one of `close` and `events`", "two values at once"),
     ("/with/argv/0", "pipeline::config", "expected a program", "the first item is unlike the others"),
 ];
 
@@ -240,8 +243,8 @@ fn misspelt(whole: &Value, place: &str) -> Vec<Mutant> {
 
 /// Each key of the language where it does not stand, with a value that is right elsewhere.
 fn added(whole: &Value, place: &str) -> Vec<Mutant> {
-    // the keys below `with` are those of the kinds
-    if !whole.pointer(place).unwrap().is_object() || place.contains("/with/") {
+    // the keys below `with` are those of the kinds, those below `read` those of a data set
+    if !whole.pointer(place).unwrap().is_object() || place.contains("/with/") || place.contains("/read") {
         return Vec::new();
     }
     let there = keys_of(whole, place);
@@ -269,7 +272,7 @@ fn a_right_value(key: &str) -> Value {
         "axes" => json!({"x": [1, 2]}),
         "matrix" => json!({"axes": {"x": [1, 2]}}),
         "backoff" | "concurrency" | "params" | "sources" | "defaults" | "pools" | "nodes" | "inputs" | "with"
-        | "publish" => json!({}),
+        | "publish" | "read" => json!({}),
         _ => json!("word"),
     }
 }

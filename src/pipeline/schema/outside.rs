@@ -5,13 +5,18 @@ use serde_json::{Value, json};
 use super::super::file::{PARTS, PATH_SCHEMAS};
 use super::super::keys;
 use super::pattern;
+use super::references::with_references;
 use super::shape::{any_of, described, flag, mapping, one_of, only, or, text, text_like, word};
+use crate::base::schema;
+use crate::market::ReadOptions;
 use crate::registry::NAME_PATTERN;
 
 /// A source.
 pub(super) fn source() -> Value {
     let name = || json!({"type": "string", "pattern": NAME_PATTERN});
-    let from_path = [("path", text()), ("schema", word(&PATH_SCHEMAS))];
+    let of_bars = [("path", text()), ("schema", only(&PATH_SCHEMAS, "ohlcv@1")), ("read", read())];
+    let others: Vec<_> = PATH_SCHEMAS.iter().copied().filter(|(name, ..)| *name != "ohlcv@1").collect();
+    let from_path = [("path", text()), ("schema", word(&others))];
     let model = [
         ("registry", name()),
         ("alias", or("champion", name())),
@@ -26,10 +31,18 @@ pub(super) fn source() -> Value {
         ("optional", flag(false)),
     ];
     one_of([
-        described("What is at a path.", mapping(keys::SOURCE, &["path", "schema"], from_path)),
+        described("Bars at a path.", mapping(keys::SOURCE, &["path", "schema"], of_bars)),
+        described("What else is at a path.", mapping(keys::SOURCE, &["path", "schema"], from_path)),
         described("A registered model.", mapping(keys::SOURCE, &["registry"], model)),
         described("The strategy of a registered model.", mapping(keys::SOURCE, &["registry", "part"], strategy)),
     ])
+}
+
+/// How files become bars; any value may be a reference.
+fn read() -> Value {
+    let mut options = schema::of::<ReadOptions>().to_value();
+    with_references(&mut options);
+    options
 }
 
 /// An entry of `notify`.
