@@ -39,8 +39,8 @@ use crate::tune::importance::importance;
 use crate::tune::plateau::plateau;
 use crate::tune::pruner::Pruner;
 use crate::tune::{
-    Cause, Direction, Params, SamplerConfig, SearchSpace, SpaceFile, Study, StudyCheckpoint, StudyConfig, StudyState,
-    Trial, TrialState, TuneError, run_study,
+    Cause, Direction, Params, SamplerConfig, SamplerError, SearchSpace, SpaceFile, Study, StudyCheckpoint, StudyConfig,
+    StudyState, Trial, TrialState, TuneError, run_study,
 };
 use objective::{Layout, Objective, PERIOD_SHARPE, Rules};
 use overfitting::Searched;
@@ -268,6 +268,9 @@ impl Kind for OptimizeParameters {
 
     fn check(config: &OptimizeConfig) -> Result<(), ConfigError> {
         config.universe.check()?;
+        if config.sampler.levels == 0 {
+            return Err(ConfigError::at("sampler.levels", SamplerError::NoLevels.to_string()));
+        }
         if let Some(space) = &config.space {
             let space = space.clone().check().map_err(|error| ConfigError::at("space", error.to_string()))?;
             // what a strategy declares is known when it is read; every other path must exist, and every end of a range must

@@ -64,7 +64,7 @@ fn a_store_that_cannot_be_used_exits_with_4() {
     let cases = [
         ("a-file", "cannot open the store `a-file`"),
         ("newer", "has format `walkforward store 2`"),
-        ("ftp://host/store", "expected a folder or `s3://bucket/prefix` as store"),
+        ("ftp://host/store", "is no store: expected a folder, `s3://bucket/prefix`"),
     ];
     for (store, words) in cases {
         for args in [&["run", SYNTHETIC][..], &["runs"], &["registry", "list"]] {

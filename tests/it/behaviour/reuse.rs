@@ -91,7 +91,11 @@ fn a_changed_source_stops_rebuilding_where_the_bytes_are_equal_again() {
         let expected = if reads_bars.contains(&name) { "succeeded" } else { "reused" };
         assert_eq!(node["outcome"], expected, "{name}");
     }
-    assert_eq!(second.digests(), first.digests());
+    // a study names the bytes that it was searched on, under which its trials are counted
+    let rows = |report: &Report| {
+        report.digests().into_iter().filter(|line| !line.starts_with("optimize.study ")).collect::<Vec<_>>()
+    };
+    assert_eq!(rows(&second), rows(&first));
 }
 
 #[test]

@@ -73,11 +73,13 @@ fn the_project_file_may_name_a_variable() {
 #[test]
 fn a_mistake_in_the_project_file_is_shown_with_its_place() {
     let bench = bench();
+    bench.run("small.yaml", &["--store", "flag"]);
     bench.write("configs/project.yaml", "# a project\nstor: project\n");
     let call = bench.call(&["runs"]);
     assert_eq!((call.code, call.stdout.as_str()), (Some(2), ""));
     insta::assert_snapshot!("misspelt_key_of_a_project", call.stderr);
-    // what asks for no store is not stopped by it, and neither is who says where the store is
+    // what asks for no store is not stopped by it, and neither is who says where the store is and signs nothing
     bench.ok(&["validate", "small.yaml"]);
-    assert_eq!(place(&bench, &["--store", "flag"]), "flag");
+    bench.ok(&["--store", "flag", "runs"]);
+    assert_eq!(bench.call(&["--store", "flag", "run", "small.yaml"]).code, Some(2), "whose key would be used?");
 }

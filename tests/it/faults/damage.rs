@@ -222,7 +222,7 @@ fn handles(name: &str) -> Vec<String> {
 
 /// Says that something is damaged or gone.
 fn admits(text: &str) -> bool {
-    ["damaged", "missing or was changed", "cannot be read", "does not match", "unreadable", "mismatch"]
+    ["damaged", "missing or was changed", "cannot be read", "does not match", "unreadable", "mismatch", "interrupted"]
         .iter()
         .any(|word| text.to_lowercase().contains(word))
 }
