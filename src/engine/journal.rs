@@ -193,6 +193,14 @@ impl Journal {
         Ok(())
     }
 
+    /// Writes what was held back, and makes all that was written survive a power loss: a promotion names this run, and no
+    /// later run could write its records again.
+    pub(super) async fn make_durable(&mut self) -> Result<(), StoreError> {
+        self.flush().await?;
+        let storage = self.store.storage();
+        Ok(storage.flush(&storage.list(&self.folder).await?).await?)
+    }
+
     /// Writes what was held back and, last, the end.
     pub(super) async fn end(mut self, end: &EndRecord) -> Result<(), StoreError> {
         self.flush().await?;

@@ -290,7 +290,7 @@ impl<'a> Scheduler<'a> {
         let node = &self.pipeline.nodes[at];
         if node.kind.descriptor().behaviour.has_effect {
             // what it rests on is on record before it changes anything: a kill after that must not leave it unexplained
-            self.journal.flush().await?;
+            self.journal.make_durable().await?;
         }
         let (started, cancel) = (self.now(), self.cancel.child());
         if start.attempts.is_empty() {

@@ -113,7 +113,7 @@ fn a_synthetic_market_is_the_same_bytes_and_says_its_truth() {
 #[test]
 fn a_pipeline_reads_raw_files_by_the_options_of_its_source() {
     let bench = Bench::empty();
-    let made = "--set symbols=4 --set years=4";
+    let made = "--set symbols=8 --set years=4";
     let args = [&["data", "synth", "--out", "made"][..], &made.split(' ').collect::<Vec<_>>()].concat();
     bench.ok(&args);
     bench.write(

@@ -88,7 +88,7 @@ pub fn words(call: &Call) -> String {
     let text = format!("{}{}", call.stdout, call.stderr);
     let text: Vec<&str> = text.split_whitespace().collect();
     let text = text.join(" ");
-    format!("code {:?}: {}", call.code, text.chars().take(600).collect::<String>())
+    format!("code {:?}: {}", call.code, text.chars().take(2000).collect::<String>())
 }
 
 /// What a call with `--json` printed; a problem when it did not end well.
@@ -125,12 +125,16 @@ pub fn settle_by(bench: &Bench, case: &mut Case, undisturbed: &[String], run: &[
 
 /// Checks that one promotion stands in the registry and can be audited.
 pub fn deployed_once(bench: &Bench, case: &mut Case, model: &str) {
-    let entries = answer(bench, case, &["registry", "show", model]);
-    let entries = entries.as_ref().and_then(Value::as_array).map_or(0, Vec::len);
-    case.duplicates += entries.saturating_sub(1);
-    case.expect(entries == 1, || format!("{entries} promotions"));
+    let entries = answer(bench, case, &["registry", "show", model]).unwrap_or_default();
+    let count = entries.as_array().map_or(0, Vec::len);
+    case.duplicates += count.saturating_sub(1);
+    case.expect(count == 1, || format!("{count} promotions"));
+    // a run whose record was deleted under it cannot be spoken for
+    let by = entries[0]["by"].as_str().unwrap_or("nobody");
+    let on_record = answer(bench, case, &["runs"]).is_some_and(|runs| runs.to_string().contains(by));
+    let expected = if on_record { "verified" } else { "cannot_tell" };
     if let Some(audit) = answer(bench, case, &["audit", model, "--level", "decisions"]) {
-        case.expect(audit["verdict"] == "verified", || format!("the audit says {audit}"));
+        case.expect(audit["verdict"] == expected, || format!("the audit says {audit}"));
     }
 }
 
