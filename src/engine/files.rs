@@ -31,7 +31,7 @@ pub struct FoundFile {
 #[derive(Clone, Debug)]
 enum Place {
     Disk(PathBuf),
-    Object(Storage, String),
+    Object(Box<Storage>, String),
 }
 
 impl FoundFile {
@@ -181,7 +181,7 @@ async fn in_bucket(path: &str, outside: &Storage) -> Result<Vec<FoundFile>, Stri
     let (folder, pattern) = match split_pattern(path)? {
         Some((folder, pattern)) => (folder, Some(pattern)),
         None if is_file => {
-            let place = Place::Object(open(folder)?, last.to_owned());
+            let place = Place::Object(Box::new(open(folder)?), last.to_owned());
             return Ok(vec![FoundFile { name: format!("{}{last}", partitions_of(folder)), place }]);
         }
         None => (path.trim_end_matches('/'), None),
@@ -194,7 +194,10 @@ async fn in_bucket(path: &str, outside: &Storage) -> Result<Vec<FoundFile>, Stri
         None => name.split('/').rev().skip(1).all(is_partition),
     };
     let names = names.into_iter().filter(|name| is_data_file(name) && counts(name));
-    let file = |name: String| FoundFile { name: format!("{begin}{name}"), place: Place::Object(storage.clone(), name) };
+    let file = |name: String| FoundFile {
+        name: format!("{begin}{name}"),
+        place: Place::Object(Box::new(storage.clone()), name),
+    };
     Ok(names.map(file).collect())
 }
 

@@ -118,7 +118,7 @@ impl Pipeline {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Source {
     /// Parquet or CSV bars.
-    Bars(BarsSource),
+    Bars(Box<BarsSource>),
     /// A strategy file.
     Strategy(String),
     /// Any file or folder.

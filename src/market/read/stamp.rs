@@ -268,7 +268,7 @@ mod tests {
     #[test]
     fn a_date_is_a_day_in_any_zone_and_midnight_of_no_zone_is_one_too() {
         let day = Stamp::Day(micros("2020-01-02T00:00:00Z"));
-        assert_eq!(stamps(&["2020-01-02"], &zone("Asia/Tokyo")).unwrap(), [day.clone()]);
+        assert_eq!(stamps(&["2020-01-02"], &zone("Asia/Tokyo")).unwrap(), std::slice::from_ref(&day));
         assert_eq!(stamps(&["2020-01-02 00:00:00"], &TimeOptions::default()).unwrap(), [day]);
     }
 
@@ -283,7 +283,7 @@ mod tests {
     fn a_format_reads_other_ways_of_writing() {
         let format = |text: &str| TimeOptions { format: Some(text.to_owned()), ..zone("UTC") };
         let day = Stamp::Day(micros("2020-01-31T00:00:00Z"));
-        assert_eq!(stamps(&["01/31/2020"], &format("%m/%d/%Y")).unwrap(), [day.clone()]);
+        assert_eq!(stamps(&["01/31/2020"], &format("%m/%d/%Y")).unwrap(), std::slice::from_ref(&day));
         assert_eq!(stamps(&["20200131"], &format("%Y%m%d")).unwrap(), [day]);
         let time = Stamp::At(micros("2020-01-31T15:04:00Z"));
         assert_eq!(stamps(&["31.01.2020 15:04"], &format("%d.%m.%Y %H:%M")).unwrap(), [time]);
@@ -295,7 +295,7 @@ mod tests {
         let time = Stamp::At(micros("2020-01-02T14:30:00Z"));
         for (unit, number) in [(EpochUnit::S, "1577975400"), (EpochUnit::Ms, "1577975400000")] {
             let options = TimeOptions { unit: Some(unit), ..TimeOptions::default() };
-            assert_eq!(stamps(&[number], &options).unwrap(), [time.clone()]);
+            assert_eq!(stamps(&[number], &options).unwrap(), std::slice::from_ref(&time));
         }
         let error = stamps(&["1577975400"], &TimeOptions::default()).unwrap_err().to_string();
         assert!(error.contains("say their unit"), "{error}");

@@ -35,12 +35,7 @@ fn market(edge: f64, seed: u64) -> Bars {
         Series { symbol: format!("S{symbol}"), session, open, high, low, close, volume, ..Series::default() }
     };
     let day = |session: usize| session as i64 * crate::base::MICROS_PER_DAY;
-    Bars {
-        sessions: (0..SESSIONS).map(day).collect(),
-        series: (0..4).map(series).collect(),
-        periods_per_year: 252.0,
-        ..Bars::default()
-    }
+    Bars { sessions: (0..SESSIONS).map(day).collect(), series: (0..4).map(series).collect(), periods_per_year: 252.0 }
 }
 
 fn searched(edge: f64, seed: u64, trials: u64) -> (Study, overfitting::Overfitting) {

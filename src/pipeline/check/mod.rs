@@ -159,7 +159,7 @@ fn checked_sources(file: &PipelineFile, scope: &Scope<'_>, problems: &mut Vec<Pr
             match schema {
                 file::PathSchema::Bars => {
                     let read = read.as_ref().and_then(|read| read_options(name, read, scope, problems));
-                    Source::Bars(BarsSource { path, read: read.unwrap_or_default() })
+                    Source::Bars(Box::new(BarsSource { path, read: read.unwrap_or_default() }))
                 }
                 file::PathSchema::Strategy => Source::Strategy(path),
                 file::PathSchema::File => Source::File(path),

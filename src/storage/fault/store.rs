@@ -58,7 +58,7 @@ impl ObjectStore for FaultyStore {
             let name = location.as_ref();
             // a create is published whole or not at all where the name is taken
             let creates = matches!(options.mode, PutMode::Create);
-            let may_tear = !self.flushes && !(creates && self.inner.get_opts(location, head()).await.is_ok());
+            let may_tear = !(self.flushes || creates && self.inner.get_opts(location, head()).await.is_ok());
             let bytes = if may_tear { Some(Bytes::from(payload.clone())) } else { None };
             self.faults.before_put(name, bytes.as_deref()).map_err(refused)?;
             let done = self.inner.put_opts(location, payload, options).await?;

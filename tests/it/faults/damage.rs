@@ -209,13 +209,12 @@ fn handles(name: &str) -> Vec<String> {
     if digest.len() == 64 {
         handles.extend([digest[..12].to_owned(), digest]);
     }
-    match name.strip_prefix("registry/").and_then(|rest| rest.split_once("/log/")) {
-        Some((model, slot)) => handles.extend([
+    if let Some((model, slot)) = name.strip_prefix("registry/").and_then(|rest| rest.split_once("/log/")) {
+        handles.extend([
             format!("{model}` is broken at slot {}", slot.trim_end_matches(".json").trim_start_matches('0')),
             format!("registry log of {model}"),
             format!("`{model}`"),
-        ]),
-        None => {}
+        ]);
     }
     handles
 }
