@@ -33,11 +33,13 @@ impl Server {
     }
 
     fn start() -> Self {
-        let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/s3-server/bin/moto_server");
-        assert!(program.exists(), "no S3 server at {}: `make s3-server` installs it", program.display());
+        let project = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let python = project.join("target/s3-server/bin/python");
+        assert!(python.exists(), "no S3 server at {}: `make s3-server` installs it", python.display());
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let process = Command::new(program)
-            .args(["-H", "127.0.0.1", "-p", &port.to_string()])
+        let process = Command::new(python)
+            .arg(project.join("tests/s3-server.py"))
+            .arg(port.to_string())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()

@@ -88,7 +88,7 @@ pub fn words(call: &Call) -> String {
     let text = format!("{}{}", call.stdout, call.stderr);
     let text: Vec<&str> = text.split_whitespace().collect();
     let text = text.join(" ");
-    format!("code {:?}: {}", call.code, text.chars().take(2000).collect::<String>())
+    format!("code {:?}: {}", call.code, text.chars().take(4000).collect::<String>())
 }
 
 /// What a call with `--json` printed; a problem when it did not end well.
