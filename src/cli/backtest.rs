@@ -246,7 +246,7 @@ fn write_all(args: &BacktestArgs, input: &ReportInput<'_>) -> Result<Vec<String>
         let Some(path) = path else { continue };
         let table = make(input);
         let bytes = if path.extension().is_some_and(|ending| ending == "csv") {
-            Bytes::from(table.to_csv())
+            Bytes::from(table.to_csv(|time| time.to_string()))
         } else {
             table.to_parquet().map_err(|error| CliError::Usage(error.to_string()))?
         };

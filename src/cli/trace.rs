@@ -9,8 +9,9 @@ use clap::Args;
 use super::Session;
 use super::error::CliError;
 use crate::artifact::{ArtifactRef, Payload};
+use crate::base::Timestamp;
 use crate::engine::{self, Trace, TracedArtifact, find_artifact};
-use crate::table::{Table, Values};
+use crate::table::Table;
 
 #[derive(Debug, Args)]
 pub(super) struct TraceArgs {
@@ -111,36 +112,15 @@ pub(super) async fn cat(session: &Session, args: &CatArgs) -> Result<ExitCode, C
     Ok(ExitCode::SUCCESS)
 }
 
+/// For other tools: every time with its time of day.
 fn csv(table: &Table) -> String {
-    let names: Vec<String> = table.columns().iter().map(|column| quoted(&column.name)).collect();
-    let mut text = names.join(",") + "\n";
-    for row in 0..table.rows() {
-        let cells: Vec<String> = table.columns().iter().map(|column| cell(&column.values, row)).collect();
-        text.push_str(&cells.join(","));
-        text.push('\n');
-    }
-    text
-}
-
-fn cell(values: &Values, row: usize) -> String {
-    match values {
-        Values::Float(values) if values[row].is_nan() => String::new(),
-        // the shortest text that reads back as the same number
-        Values::Float(values) => values[row].to_string(),
-        Values::Int(values) => values[row].to_string(),
-        Values::Text(values) => quoted(&values[row]),
-        Values::Bool(values) => values[row].to_string(),
-        Values::Time(values) => crate::base::Timestamp::from_micros(values[row]).rfc3339(),
-    }
-}
-
-fn quoted(text: &str) -> String {
-    if text.contains(['"', ',', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
+    table.to_csv(Timestamp::rfc3339)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::table::Values;
 
     #[test]
     fn a_table_as_csv_keeps_every_digit_and_quotes_what_would_be_read_as_two_cells() {

@@ -126,29 +126,6 @@ fn market(symbols: u32, days: usize) -> Bars {
     }
 }
 
-/// The bars of the first sessions.
-fn cut(bars: &Bars, sessions: usize) -> Bars {
-    let series = bars.series.iter().map(|series| {
-        let rows = series.session.partition_point(|&session| (session as usize) < sessions);
-        let head = |column: &[f64]| column[..rows].to_vec();
-        Series {
-            symbol: series.symbol.clone(),
-            session: series.session[..rows].to_vec(),
-            open: head(&series.open),
-            high: head(&series.high),
-            low: head(&series.low),
-            close: head(&series.close),
-            volume: head(&series.volume),
-            extra: series.extra.iter().map(|(name, column)| (name.clone(), head(column))).collect(),
-        }
-    });
-    Bars {
-        sessions: bars.sessions[..sessions].to_vec(),
-        series: series.collect(),
-        periods_per_year: bars.periods_per_year,
-    }
-}
-
 /// A call of every function with its smallest sensible arguments, and of every function over a date.
 fn every_call() -> Vec<Definition> {
     let argument = |declared: &Declared, place: usize| match declared.kind {
@@ -194,7 +171,7 @@ fn the_proof_and_the_experiment_agree_that_nothing_looks_ahead() {
     assert_eq!(bound.look_ahead(), 0);
     let whole = bound.evaluate(&bars, None).unwrap();
     for sessions in [0, 1, 2, 13, 64, 150, 299, 300] {
-        let kept = cut(&bars, sessions);
+        let kept = bars.first_sessions(sessions);
         let part = bound.evaluate(&kept, None).unwrap();
         for (name, _) in bound.outputs() {
             for (symbol, series) in kept.series.iter().enumerate() {

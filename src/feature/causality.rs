@@ -3,7 +3,7 @@
 
 use super::set::FeatureSet;
 use crate::expression::EvaluationError;
-use crate::market::{Bars, Series};
+use crate::market::Bars;
 
 /// A feature whose past changed when its future became known.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -32,30 +32,6 @@ pub enum CausalityError {
     Evaluation(#[from] EvaluationError),
 }
 
-/// The bars of the first sessions.
-fn cut_bars(bars: &Bars, sessions: usize) -> Bars {
-    let sessions = sessions.min(bars.sessions.len());
-    let series = bars.series.iter().map(|series| {
-        let rows = series.session.partition_point(|&session| (session as usize) < sessions);
-        let head = |column: &[f64]| column[..rows.min(column.len())].to_vec();
-        Series {
-            symbol: series.symbol.clone(),
-            session: series.session[..rows].to_vec(),
-            open: head(&series.open),
-            high: head(&series.high),
-            low: head(&series.low),
-            close: head(&series.close),
-            volume: head(&series.volume),
-            extra: series.extra.iter().map(|(name, column)| (name.clone(), head(column))).collect(),
-        }
-    });
-    Bars {
-        sessions: bars.sessions[..sessions].to_vec(),
-        series: series.collect(),
-        periods_per_year: bars.periods_per_year,
-    }
-}
-
 fn same(a: f64, b: f64) -> bool {
     a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan())
 }
@@ -71,7 +47,7 @@ pub fn truncation_check(set: &FeatureSet, bars: &Bars, cuts: &[usize]) -> Result
     let whole = set.compute(bars)?;
     let mut compared = 0;
     for &cut in cuts {
-        let kept = cut_bars(bars, cut);
+        let kept = bars.first_sessions(cut);
         for ((series, whole), part) in kept.series.iter().zip(&whole).zip(set.compute(&kept)?) {
             for ((feature, whole), part) in whole.names.iter().zip(&whole.columns).zip(&part.columns) {
                 compared += series.len();

@@ -63,3 +63,29 @@ pub struct Bars {
     /// Bars a year, for annualisation (252 for stocks, 365 for daily crypto, ...).
     pub periods_per_year: f64,
 }
+
+impl Bars {
+    /// The bars of the first sessions, as they were known then; all of them where there are no more.
+    pub fn first_sessions(&self, sessions: usize) -> Self {
+        let sessions = sessions.min(self.sessions.len());
+        let series = self.series.iter().map(|series| {
+            let rows = series.session.partition_point(|&session| (session as usize) < sessions);
+            let head = |column: &[f64]| column[..rows.min(column.len())].to_vec();
+            Series {
+                symbol: series.symbol.clone(),
+                session: series.session[..rows].to_vec(),
+                open: head(&series.open),
+                high: head(&series.high),
+                low: head(&series.low),
+                close: head(&series.close),
+                volume: head(&series.volume),
+                extra: series.extra.iter().map(|(name, column)| (name.clone(), head(column))).collect(),
+            }
+        });
+        Self {
+            sessions: self.sessions[..sessions].to_vec(),
+            series: series.collect(),
+            periods_per_year: self.periods_per_year,
+        }
+    }
+}

@@ -1,4 +1,4 @@
-//! Tables as CSV, for spreadsheets: undefined numbers are empty, times are ISO 8601 in UTC.
+//! Tables as CSV, for spreadsheets: undefined numbers are empty, times in UTC.
 
 use std::fmt::Write as _;
 
@@ -6,14 +6,15 @@ use super::{Table, Values};
 use crate::base::Timestamp;
 
 impl Table {
-    /// Writes the table as CSV with a header line; numbers have as many digits as it takes to read them back.
-    pub fn to_csv(&self) -> String {
+    /// Writes the table as CSV with a header line; numbers have as many digits as it takes to read them back, and times are
+    /// written by `time`.
+    pub fn to_csv(&self, time: impl Fn(Timestamp) -> String) -> String {
         let names: Vec<String> = self.columns().iter().map(|column| quoted(&column.name)).collect();
         let mut text = names.join(",") + "\n";
         for row in 0..self.rows() {
             for (at, column) in self.columns().iter().enumerate() {
                 let comma = if at == 0 { "" } else { "," };
-                let _ = write!(text, "{comma}{}", cell(&column.values, row));
+                let _ = write!(text, "{comma}{}", cell(&column.values, row, &time));
             }
             text.push('\n');
         }
@@ -21,14 +22,14 @@ impl Table {
     }
 }
 
-fn cell(values: &Values, row: usize) -> String {
+fn cell(values: &Values, row: usize, time: impl Fn(Timestamp) -> String) -> String {
     match values {
         Values::Float(values) if values[row].is_nan() => String::new(),
         Values::Float(values) => values[row].to_string(),
         Values::Int(values) => values[row].to_string(),
         Values::Text(values) => quoted(&values[row]),
         Values::Bool(values) => values[row].to_string(),
-        Values::Time(values) => Timestamp::from_micros(values[row]).to_string(),
+        Values::Time(values) => time(Timestamp::from_micros(values[row])),
     }
 }
 
@@ -50,7 +51,7 @@ mod tests {
             .with("i", "", Values::Int(vec![1, -2]))
             .with("t", "", Values::Time(vec![0, 86_400_000_001]))
             .with("b", "", Values::Bool(vec![true, false]));
-        let text = table.to_csv();
+        let text = table.to_csv(|time| time.to_string());
         assert_eq!(
             text,
             "\"a,b\",n,i,t,b\n\"x \"\"y\"\"\",0.1,1,1970-01-01,true\nz,,-2,1970-01-02T00:00:00.000001Z,false\n"
