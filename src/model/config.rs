@@ -1,42 +1,157 @@
 //! The families by name, and their parameters as a user writes them.
 
 use schemars::{JsonSchema, Schema};
-use serde::{Deserialize, Serialize};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
 use super::error::ModelError;
-use super::forest::ForestConfig;
-use super::logistic::LogisticConfig;
-use super::parameter::Parameter;
-
-/// A model family as users know it.
-#[derive(Clone, Copy, Debug)]
-pub struct Family {
-    /// Its name, as in `kind: logistic`.
-    pub name: &'static str,
-    /// One line for help and reference.
-    pub doc: &'static str,
-    /// Its parameters.
-    pub parameters: &'static [Parameter],
-}
-
-/// The families that exist.
-pub const FAMILIES: &[Family] = &[
-    Family {
-        name: "logistic",
-        doc: "Logistic regression: log-odds linear in the standardised features, L2 penalty.",
-        parameters: LogisticConfig::PARAMETERS,
-    },
-    Family {
-        name: "random-forest",
-        doc: "Random forest: trees on bootstrap draws and random features, probabilities averaged.",
-        parameters: ForestConfig::PARAMETERS,
-    },
-];
+use super::family::{Estimator, Family, Fitted, Fitting, Predictor, Weights};
+use super::forest::{ForestConfig, ForestModel};
+use super::logistic::{LogisticConfig, LogisticModel};
+use super::training_set::Task;
 
 /// Families of the design that do not exist yet; asking for one is not a spelling mistake.
-const NOT_BUILT: &[&str] =
-    &["gradient-boosting", "xgboost", "lightgbm", "extra-trees", "naive-bayes", "lstm", "gru", "ensemble", "novelty"];
+const NOT_BUILT: &[&str] = &[
+    "gradient-boosting",
+    "xgboost",
+    "lightgbm",
+    "extra-trees",
+    "naive-bayes",
+    "linear",
+    "lstm",
+    "gru",
+    "ensemble",
+    "novelty",
+];
+
+/// Declares the families: one row each, from which parameters, models, parsing and storing follow.
+macro_rules! families {
+    ($(
+        #[doc = $doc:literal]
+        $family:ident($name:literal): $config:ty => $model:ty,
+        tasks $tasks:expr, weights $weights:expr, validates $validates:literal;
+    )+) => {
+        /// The families that exist.
+        pub const FAMILIES: &[Family] = &[$(Family {
+            name: $name,
+            doc: $doc.trim_ascii(),
+            parameters: <$config>::PARAMETERS,
+            tasks: $tasks,
+            weights: $weights,
+            validates: $validates,
+        }),+];
+
+        /// A family and its checked parameters. The schema is that of a user's text, where `kind` stands beside the
+        /// parameters.
+        #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+        #[schemars(tag = "kind", transform = describe_families)]
+        pub enum ModelConfig {
+            $(
+                #[doc = $doc]
+                #[serde(rename = $name)]
+                $family($config),
+            )+
+        }
+
+        impl ModelConfig {
+            /// The name of the family.
+            pub const fn family(&self) -> &'static str {
+                match self {
+                    $(Self::$family(_) => $name,)+
+                }
+            }
+
+            /// Checks the ranges of all parameters.
+            ///
+            /// # Errors
+            /// The first parameter outside its range.
+            pub fn check(&self) -> Result<(), ModelError> {
+                match self {
+                    $(Self::$family(config) => config.check(),)+
+                }
+            }
+
+            /// Says whether these parameters need a validation set, because they stop early.
+            pub fn wants_validation(&self) -> bool {
+                match self {
+                    $(Self::$family(config) => config.wants_validation(),)+
+                }
+            }
+
+            /// Every parameter with its value, defaults included.
+            ///
+            /// # Errors
+            /// None for parameters that were checked.
+            pub fn parameters(&self) -> Result<Value, serde_json::Error> {
+                match self {
+                    $(Self::$family(config) => serde_json::to_value(config),)+
+                }
+            }
+
+            /// Reads the parameters of a family, or `None` where there is no such family.
+            fn read(kind: &str, params: &Value) -> Option<Result<Self, ModelError>> {
+                match kind {
+                    $($name => Some(read($name, params).map(Self::$family)),)+
+                    _ => None,
+                }
+            }
+
+            pub(super) fn fit(&self, fitting: Fitting<'_>) -> Result<Model, ModelError> {
+                match self {
+                    $(Self::$family(config) => config.fit(fitting).map(Model::$family),)+
+                }
+            }
+        }
+
+        /// A fitted predictor.
+        #[derive(Clone, Debug, PartialEq)]
+        pub enum Model {
+            $(
+                #[doc = $doc]
+                $family($model),
+            )+
+        }
+
+        impl Model {
+            /// The name of the family.
+            pub const fn family(&self) -> &'static str {
+                match self {
+                    $(Self::$family(_) => $name,)+
+                }
+            }
+
+            pub(super) fn predictor(&self) -> &dyn Predictor {
+                match self {
+                    $(Self::$family(model) => model,)+
+                }
+            }
+
+            pub(super) fn serialize_body<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                match self {
+                    $(Self::$family(model) => model.serialize(serializer),)+
+                }
+            }
+
+            /// Reads the body of a stored model, or `None` where there is no such family.
+            pub(super) fn from_body(family: &str, body: Value) -> Option<Result<Self, ModelError>> {
+                match family {
+                    $($name => Some(stored(body).map(Self::$family)),)+
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+families! {
+    /// Logistic regression: log-odds linear in the standardised features, L2 penalty.
+    Logistic("logistic"): LogisticConfig => LogisticModel,
+    tasks &[Task::Classification], weights Weights::Repeats, validates false;
+    /// Random forest: trees on bootstrap draws and random features, probabilities averaged.
+    RandomForest("random-forest"): ForestConfig => ForestModel,
+    tasks &[Task::Classification], weights Weights::Shares, validates false;
+}
 
 /// How the two classes are weighed against each other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -49,58 +164,30 @@ pub enum ClassWeight {
     Balanced,
 }
 
-/// A family and its checked parameters. The schema is that of a user's text, where `kind` stands beside the parameters.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-#[schemars(tag = "kind", transform = describe_families)]
-pub enum ModelConfig {
-    /// Logistic regression.
-    Logistic(LogisticConfig),
-    /// Random forest.
-    RandomForest(ForestConfig),
-}
-
 impl ModelConfig {
     /// Reads the parameters of the family `kind`; absent ones (and a null `params`) take their defaults.
     ///
     /// # Errors
     /// An unknown family, one that is not built, an unknown parameter, a value of the wrong type or out of range.
     pub fn from_json(kind: &str, params: &Value) -> Result<Self, ModelError> {
-        let config = match kind {
-            "logistic" => Self::Logistic(read("logistic", params)?),
-            "random-forest" => Self::RandomForest(read("random-forest", params)?),
-            _ => {
-                let built = FAMILIES.iter().map(|family| format!("`{}`", family.name)).collect::<Vec<_>>().join(", ");
-                let kind = kind.to_owned();
-                let is_planned = NOT_BUILT.contains(&kind.as_str());
-                return Err(if is_planned {
-                    ModelError::NotBuilt { kind, built }
-                } else {
-                    ModelError::UnknownFamily { kind, built }
-                });
-            }
-        };
+        let config = Self::read(kind, params).unwrap_or_else(|| Err(no_family(kind)))?;
         config.check()?;
         Ok(config)
     }
 
-    /// The name of the family.
-    pub const fn family(&self) -> &'static str {
-        match self {
-            Self::Logistic(_) => "logistic",
-            Self::RandomForest(_) => "random-forest",
-        }
+    /// The row of the family in [`FAMILIES`].
+    pub(super) fn row(&self) -> Option<&'static Family> {
+        FAMILIES.iter().find(|family| family.name == self.family())
     }
+}
 
-    /// Checks the ranges of all parameters.
-    ///
-    /// # Errors
-    /// The first parameter outside its range.
-    pub fn check(&self) -> Result<(), ModelError> {
-        match self {
-            Self::Logistic(config) => config.check(),
-            Self::RandomForest(config) => config.check(),
-        }
+fn no_family(kind: &str) -> ModelError {
+    let built = FAMILIES.iter().map(|family| format!("`{}`", family.name)).collect::<Vec<_>>().join(", ");
+    let kind = kind.to_owned();
+    if NOT_BUILT.contains(&kind.as_str()) {
+        ModelError::NotBuilt { kind, built }
+    } else {
+        ModelError::UnknownFamily { kind, built }
     }
 }
 
@@ -115,11 +202,17 @@ fn describe_families(schema: &mut Schema) {
     }
 }
 
-fn read<T: serde::de::DeserializeOwned + Default>(family: &'static str, params: &Value) -> Result<T, ModelError> {
+fn read<T: DeserializeOwned + Default>(family: &'static str, params: &Value) -> Result<T, ModelError> {
     if params.is_null() {
         return Ok(T::default());
     }
     serde_json::from_value(params.clone()).map_err(|source| ModelError::Parameters { family, source })
+}
+
+fn stored<T: Fitted>(body: Value) -> Result<T, ModelError> {
+    let model: T = serde_json::from_value(body).map_err(ModelError::Unreadable)?;
+    model.check_stored()?;
+    Ok(model)
 }
 
 #[cfg(test)]

@@ -61,11 +61,11 @@ fn a_single_class_and_a_single_row_are_refused() {
         for (rows, label) in [(50, 1.0), (50, 0.0), (1, 1.0)] {
             let mut table = noisy_table(rows, 3, 4);
             table.target.fill(label);
-            let error = learner.fit(&table.set(), Seed::new(1), &CancelToken::new()).unwrap_err();
+            let error = learner.fit(&table.set(), None, Seed::new(1), &CancelToken::new()).unwrap_err();
             assert!(matches!(error, ModelError::OneClass { .. }), "{error}");
         }
         let empty = Table { features: Array2::zeros((0, 3)), target: Array1::zeros(0), weight: None };
-        let error = learner.fit(&empty.set(), Seed::new(1), &CancelToken::new()).unwrap_err();
+        let error = learner.fit(&empty.set(), None, Seed::new(1), &CancelToken::new()).unwrap_err();
         assert!(matches!(error, ModelError::TooFewRows { .. }), "{error}");
     }
 }
@@ -96,7 +96,7 @@ fn nan_is_a_missing_value_and_infinity_a_fault() {
         }
         let mut broken = table.clone();
         broken.features[[7, 1]] = f64::INFINITY;
-        let error = learner.fit(&broken.set(), Seed::new(1), &CancelToken::new()).unwrap_err();
+        let error = learner.fit(&broken.set(), None, Seed::new(1), &CancelToken::new()).unwrap_err();
         assert!(matches!(error, ModelError::InfiniteFeature { row: 7, column: 1 }));
     }
 }
@@ -166,8 +166,8 @@ fn the_layout_of_the_table_does_not_matter() {
     let table = noisy_table(120, 4, 10);
     let transposed = table.features.t().as_standard_layout().to_owned();
     for learner in every_learner() {
-        let set = TrainingSet { features: transposed.t(), target: table.target.view(), weight: None };
-        assert_eq!(learner.fit(&set, Seed::new(1), &CancelToken::new()).unwrap(), fit(&learner, &table, 1));
+        let set = TrainingSet::new(transposed.t(), table.target.view());
+        assert_eq!(learner.fit(&set, None, Seed::new(1), &CancelToken::new()).unwrap(), fit(&learner, &table, 1));
     }
 }
 
@@ -176,7 +176,7 @@ fn a_cancelled_token_stops_the_fit() {
     let cancel = CancelToken::new();
     cancel.cancel();
     for learner in every_learner() {
-        let error = learner.fit(&noisy_table(50, 3, 11).set(), Seed::new(1), &cancel).unwrap_err();
+        let error = learner.fit(&noisy_table(50, 3, 11).set(), None, Seed::new(1), &cancel).unwrap_err();
         assert!(matches!(error, ModelError::Cancelled(Cancelled)));
     }
 }

@@ -11,8 +11,9 @@ use ndarray::{ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
 
 use super::calibration::{CalibrationKind, Calibrator};
+use super::config::Model;
 use super::error::ModelError;
-use super::learner::{Learner, Model};
+use super::learner::Learner;
 use super::training_set::TrainingSet;
 use crate::base::{CancelToken, Seed};
 use crate::split::{Fold, FoldPlan, SkippedFold, Span};
@@ -188,7 +189,7 @@ pub fn walk_forward_train(
     let mut folds = Vec::with_capacity(plan.folds.len());
     for fold in &plan.folds {
         let fitted = run_fold(set, fold, cancel, &mut |fold, train, test| {
-            let model = learner.fit(train, seed.derive("fold").index(fold.index as u64), cancel)?;
+            let model = learner.fit(train, None, seed.derive("fold").index(fold.index as u64), cancel)?;
             Ok(model.predict(test).to_vec())
         })?;
         let mut report = report_of(fold, r);
@@ -216,7 +217,7 @@ pub fn walk_forward_train(
         return Err(ModelError::NoFolds { skipped: plan.skipped.len() + folds.len() });
     }
     let calibrator = fit_calibrator(calibration, &out_of_sample, set)?.unwrap_or(Calibrator::None);
-    let model = learner.fit(set, seed.derive("final"), cancel)?;
+    let model = learner.fit(set, None, seed.derive("final"), cancel)?;
     Ok(TrainedModel { model, calibrator, out_of_sample, folds, skipped: plan.skipped.clone() })
 }
 

@@ -1,5 +1,6 @@
 //! What can go wrong between a training set and a prediction.
 
+use super::training_set::Task;
 use crate::base::Cancelled;
 use crate::split::SplitError;
 
@@ -66,6 +67,46 @@ pub enum ModelError {
         row: usize,
         /// Its label.
         found: f64,
+    },
+    /// A target of a regression that is infinite or NaN.
+    #[error("target of row {row} must be finite, found {found}")]
+    Target {
+        /// Index of the row.
+        row: usize,
+        /// Its target.
+        found: f64,
+    },
+    /// A task that the family cannot learn.
+    #[error("model family `{family}` cannot learn a {task}, only: {able}")]
+    Task {
+        /// The family.
+        family: &'static str,
+        /// What was asked of it.
+        task: Task,
+        /// What it can learn.
+        able: String,
+    },
+    /// A parameter that a task has no use for.
+    #[error("`{name}` has no meaning in a {task}")]
+    ForTask {
+        /// The parameter.
+        name: &'static str,
+        /// The task.
+        task: Task,
+    },
+    /// Early stopping without rows to stop on.
+    #[error("model family `{family}` stops early: expected a validation set, found none")]
+    NoValidation {
+        /// The family.
+        family: &'static str,
+    },
+    /// A validation set of another task.
+    #[error("the training set is a {expected}, its validation set a {found}")]
+    ValidationTask {
+        /// Task of the training set.
+        expected: Task,
+        /// Task of the validation set.
+        found: Task,
     },
     /// A weight that is negative, infinite or NaN.
     #[error("weight of row {row} must be finite and not negative, found {found}")]

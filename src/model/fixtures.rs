@@ -17,11 +17,7 @@ pub(super) struct Table {
 
 impl Table {
     pub(super) fn set(&self) -> TrainingSet<'_> {
-        TrainingSet {
-            features: self.features.view(),
-            target: self.target.view(),
-            weight: self.weight.as_ref().map(Array1::view),
-        }
+        TrainingSet::new(self.features.view(), self.target.view()).weighted(self.weight.as_ref().map(Array1::view))
     }
 
     pub(super) fn select(&self, rows: &[usize]) -> Self {
@@ -69,7 +65,7 @@ pub(super) fn learner(kind: &str, params: &Value) -> Learner {
 }
 
 pub(super) fn fit(learner: &Learner, table: &Table, seed: u64) -> Model {
-    learner.fit(&table.set(), Seed::new(seed), &CancelToken::new()).unwrap()
+    learner.fit(&table.set(), None, Seed::new(seed), &CancelToken::new()).unwrap()
 }
 
 /// Area under the ROC curve by midranks.

@@ -8,8 +8,9 @@ use linfa::dataset::AsSingleTargets;
 use linfa::traits::{Fit, PredictInplace};
 use ndarray::{Array1, ArrayBase, Data, Ix2};
 
+use super::config::Model;
 use super::error::ModelError;
-use super::learner::{Learner, Model};
+use super::learner::Learner;
 use super::training_set::TrainingSet;
 use crate::base::{CancelToken, Seed};
 
@@ -38,12 +39,9 @@ where
         // linfa keeps weights as f32
         let weight: Option<Array1<f64>> =
             dataset.weights().map(|weights| weights.iter().map(|&weight| f64::from(weight)).collect());
-        let set = TrainingSet {
-            features: dataset.records.view(),
-            target: dataset.targets.as_single_targets(),
-            weight: weight.as_ref().map(Array1::view),
-        };
-        self.learner.fit(&set, self.seed, &CancelToken::new())
+        let set = TrainingSet::new(dataset.records.view(), dataset.targets.as_single_targets())
+            .weighted(weight.as_ref().map(Array1::view));
+        self.learner.fit(&set, None, self.seed, &CancelToken::new())
     }
 }
 

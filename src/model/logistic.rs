@@ -9,13 +9,14 @@ use argmin::core::{
 };
 use argmin::solver::linesearch::MoreThuenteLineSearch;
 use argmin::solver::quasinewton::LBFGS;
-use ndarray::ArrayView1;
+use ndarray::{ArrayView1, ArrayView2};
 use serde::{Deserialize, Serialize};
 
 use super::config::ClassWeight;
 use super::error::ModelError;
+use super::family::{Estimator, Fitted, Fitting, Predictor, Scratch};
 use super::parameter::parameters;
-use super::training_set::TrainingSet;
+use super::training_set::{Task, TrainingSet};
 use super::transform::Standardiser;
 use crate::base::CancelToken;
 use crate::stats::sum::sum;
@@ -62,14 +63,8 @@ pub struct LogisticModel {
 }
 
 impl LogisticModel {
-    pub(super) fn fit(
-        set: &TrainingSet<'_>,
-        config: &LogisticConfig,
-        cancel: &CancelToken,
-    ) -> Result<Self, ModelError> {
-        config.check()?;
-        set.check()?;
-        let weights = set.weights(config.class_weight);
+    fn fit(set: &TrainingSet<'_>, config: &LogisticConfig, cancel: &CancelToken) -> Result<Self, ModelError> {
+        let weights = set.weights(config.class_weight)?;
         let transform = Standardiser::fit(set.features, &weights);
         let loss = Loss::new(set, &transform, &weights, config.l2, cancel);
         let solution = minimise(&loss, config.max_iterations, cancel)?;
@@ -84,11 +79,6 @@ impl LogisticModel {
             gradient_norm: solution.gradient_norm,
             iterations: solution.iterations,
         })
-    }
-
-    /// Number of features.
-    pub const fn columns(&self) -> usize {
-        self.coefficients.len()
     }
 
     /// Coefficients of the standardised features, in column order.
@@ -106,16 +96,44 @@ impl LogisticModel {
         self.gradient_norm
     }
 
-    pub(super) fn predict_row(&self, row: ArrayView1<'_, f64>) -> f64 {
+    fn log_odds(&self, row: ArrayView1<'_, f64>) -> f64 {
         let terms = row.iter().enumerate().map(|(j, &value)| self.coefficients[j] * self.transform.apply(j, value));
-        sigmoid(self.intercept + terms.sum::<f64>())
+        self.intercept + terms.sum::<f64>()
+    }
+}
+
+impl Estimator for LogisticConfig {
+    type Model = LogisticModel;
+
+    fn fit(&self, fitting: Fitting<'_>) -> Result<LogisticModel, ModelError> {
+        LogisticModel::fit(fitting.set, self, fitting.cancel)
+    }
+}
+
+impl Predictor for LogisticModel {
+    fn task(&self) -> Task {
+        Task::Classification
     }
 
-    pub(super) fn importance(&self) -> Vec<f64> {
+    fn columns(&self) -> usize {
+        self.coefficients.len()
+    }
+
+    fn predict(&self, features: ArrayView2<'_, f64>) -> Vec<f64> {
+        features.rows().into_iter().map(|row| sigmoid(self.log_odds(row))).collect()
+    }
+
+    fn predict_row(&self, row: &[f64], _: &mut Scratch) -> f64 {
+        sigmoid(self.log_odds(row.into()))
+    }
+
+    fn importance(&self) -> Vec<f64> {
         self.coefficients.iter().map(|coefficient| coefficient.abs()).collect()
     }
+}
 
-    pub(super) fn check_stored(&self) -> Result<(), ModelError> {
+impl Fitted for LogisticModel {
+    fn check_stored(&self) -> Result<(), ModelError> {
         let columns = self.columns();
         let transform = &self.transform;
         let lengths = [transform.columns(), transform.mean.len(), transform.scale.len()];

@@ -25,6 +25,7 @@ mod calibration;
 mod config;
 mod cross_fit;
 mod error;
+mod family;
 mod forest;
 mod learner;
 mod linfa_traits;
@@ -43,15 +44,16 @@ mod cross_fit_tests;
 mod fixtures;
 
 pub use calibration::{CALIBRATIONS, CalibrationKind, Calibrator};
-pub use config::{ClassWeight, FAMILIES, Family, ModelConfig};
+pub use config::{ClassWeight, FAMILIES, Model, ModelConfig};
 pub use cross_fit::{
     FoldReport, FoldSkip, MIN_CALIBRATION_ROWS, OutOfSampleRow, TrainedModel, cross_fit, walk_forward_train,
 };
 pub use error::ModelError;
+pub use family::{Family, Weights};
 pub use forest::{Bootstrap, FeatureSampling, ForestConfig, ForestModel, OutOfBag};
-pub use learner::{Learner, Model};
+pub use learner::{Learner, RowPredictor};
 pub use linfa_traits::SeededLearner;
 pub use logistic::{LogisticConfig, LogisticModel};
 pub use parameter::Parameter;
 pub use stored::MODEL_FORMAT_VERSION;
-pub use training_set::TrainingSet;
+pub use training_set::{Task, TrainingSet};

@@ -12,12 +12,11 @@
 //! so that a newer file is refused for its version and not for a field that moved. A body that contradicts itself (lengths,
 //! features, a tree that loops) is refused when it is read, so that prediction need not check.
 
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
+use super::config::Model;
 use super::error::ModelError;
-use super::learner::Model;
 
 /// The version written, and the only one read.
 pub const MODEL_FORMAT_VERSION: u32 = 1;
@@ -25,11 +24,19 @@ pub const MODEL_FORMAT_VERSION: u32 = 1;
 const FORMAT: &str = "walkforward.model";
 
 #[derive(Serialize)]
-struct Written<'a, T> {
+struct Written<'a> {
     format: &'static str,
     version: u32,
     family: &'static str,
-    body: &'a T,
+    body: Body<'a>,
+}
+
+struct Body<'a>(&'a Model);
+
+impl Serialize for Body<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize_body(serializer)
+    }
 }
 
 #[derive(Deserialize)]
@@ -64,34 +71,19 @@ impl Model {
         if let Some(found) = value["version"].as_u64().filter(|&found| found != u64::from(MODEL_FORMAT_VERSION)) {
             return Err(ModelError::FormatVersion { found, expected: MODEL_FORMAT_VERSION });
         }
-        let read: Read = body(value)?;
+        let read: Read = serde_json::from_value(value).map_err(ModelError::Unreadable)?;
         if read.format != FORMAT {
             return Err(ModelError::Damaged(format!("expected format `{FORMAT}`, found `{}`", read.format)));
         }
-        let model = match read.family.as_str() {
-            "logistic" => Self::Logistic(body(read.body)?),
-            "random-forest" => Self::RandomForest(body(read.body)?),
-            other => return Err(ModelError::Damaged(format!("unknown family `{other}`"))),
-        };
-        match &model {
-            Self::Logistic(logistic) => logistic.check_stored()?,
-            Self::RandomForest(forest) => forest.check_stored()?,
-        }
-        Ok(model)
+        let unknown = || Err(ModelError::Damaged(format!("unknown family `{}`", read.family)));
+        Self::from_body(&read.family, read.body).unwrap_or_else(unknown)
     }
-}
-
-fn body<T: DeserializeOwned>(value: Value) -> Result<T, ModelError> {
-    serde_json::from_value(value).map_err(ModelError::Unreadable)
 }
 
 impl Serialize for Model {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let (format, version, family) = (FORMAT, MODEL_FORMAT_VERSION, self.family());
-        match self {
-            Self::Logistic(body) => Written { format, version, family, body }.serialize(serializer),
-            Self::RandomForest(body) => Written { format, version, family, body }.serialize(serializer),
-        }
+        Written { format, version, family, body: Body(self) }.serialize(serializer)
     }
 }
 

@@ -62,12 +62,8 @@ impl<'de> Deserialize<'de> for ModelChoice {
 impl Serialize for ModelChoice {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         use serde::ser::Error;
-        let parameters = match &self.0 {
-            ModelConfig::Logistic(config) => serde_json::to_value(config),
-            ModelConfig::RandomForest(config) => serde_json::to_value(config),
-        };
         let mut fields: Map<String, Value> = [("kind".to_owned(), Value::from(self.0.family()))].into_iter().collect();
-        if let Value::Object(rest) = parameters.map_err(S::Error::custom)? {
+        if let Value::Object(rest) = self.0.parameters().map_err(S::Error::custom)? {
             fields.extend(rest);
         }
         fields.serialize(serializer)
@@ -279,11 +275,9 @@ fn fit(
     context: &NodeContext,
 ) -> Result<TrainedModel, NodeError> {
     let learner = Learner::new(config.model.0.clone()).map_err(NodeError::failed)?;
-    let set = TrainingSet {
-        features: data.features.view(),
-        target: data.target.view(),
-        weight: data.weight.as_ref().map(Array1::view),
-    };
+    let set = TrainingSet::new(data.features.view(), data.target.view())
+        .weighted(data.weight.as_ref().map(Array1::view))
+        .named(&data.names);
     let total = plan.folds.len() as u64 + 1;
     let mut done = 0;
     let mut on_fold = |_: &crate::model::FoldReport| {

@@ -11,8 +11,9 @@ use super::tree::Tree;
 use crate::base::{CancelToken, RandomStream, Seed};
 use crate::model::config::ClassWeight;
 use crate::model::error::ModelError;
+use crate::model::family::{Estimator, Fitted, Fitting, Predictor, Scratch};
 use crate::model::parameter::parameters;
-use crate::model::training_set::TrainingSet;
+use crate::model::training_set::{Task, TrainingSet};
 use crate::stats::sum::sum;
 
 /// How a tree draws its rows.
@@ -113,21 +114,14 @@ pub struct ForestModel {
 const BLOCK_ROWS: usize = 128;
 
 impl ForestModel {
-    pub(in crate::model) fn fit(
-        set: &TrainingSet<'_>,
-        config: &ForestConfig,
-        seed: Seed,
-        cancel: &CancelToken,
-    ) -> Result<Self, ModelError> {
-        config.check()?;
-        set.check()?;
+    fn fit(set: &TrainingSet<'_>, config: &ForestConfig, seed: Seed, cancel: &CancelToken) -> Result<Self, ModelError> {
         let binned = Binned::new(set.features, config.max_bins);
         let limits = Limits {
             max_depth: config.max_depth,
             min_leaf: config.min_leaf,
             features_per_node: config.feature_sampling.count(set.columns()),
         };
-        let sampler = RowSampler::new(set, config);
+        let sampler = RowSampler::new(set, config)?;
         let seed = seed.derive("tree");
         let grown = (0..config.trees)
             .into_par_iter()
@@ -151,22 +145,9 @@ impl ForestModel {
         Ok(model)
     }
 
-    /// Number of features.
-    pub const fn columns(&self) -> usize {
-        self.columns
-    }
-
     /// The out-of-bag score, where rows were drawn with replacement and some tree left some row out.
     pub const fn out_of_bag(&self) -> Option<&OutOfBag> {
         self.out_of_bag.as_ref()
-    }
-
-    pub(in crate::model) fn predict(&self, features: ArrayView2<'_, f64>) -> Vec<f64> {
-        let blocks: Vec<ArrayView2<'_, f64>> = features.axis_chunks_iter(Axis(0), BLOCK_ROWS).collect();
-        if blocks.len() == 1 {
-            return self.predict_block(blocks[0]);
-        }
-        blocks.into_par_iter().map(|block| self.predict_block(block)).collect::<Vec<_>>().concat()
     }
 
     /// Takes the rows of a block through one tree after the other, so that a tree is read from memory once a block. Each
@@ -181,24 +162,6 @@ impl ForestModel {
             }
         }
         totals.iter().map(|total| total / self.trees.len() as f64).collect()
-    }
-
-    pub(in crate::model) fn importance(&self) -> Vec<f64> {
-        self.importance.clone()
-    }
-
-    pub(in crate::model) fn check_stored(&self) -> Result<(), ModelError> {
-        if self.trees.is_empty() || self.columns == 0 || self.importance.len() != self.columns {
-            return Err(ModelError::Damaged(
-                "a forest without trees or columns, or importances of other columns".to_owned(),
-            ));
-        }
-        match self.trees.iter().filter_map(Tree::last_feature).max() {
-            Some(feature) if feature as usize >= self.columns => {
-                Err(ModelError::Damaged(format!("a tree asks for feature {feature} of {}", self.columns)))
-            }
-            _ => Ok(()),
-        }
     }
 
     /// Repeats the draws of each tree from its seed: that is cheaper than rows x trees flags kept while growing.
@@ -232,6 +195,60 @@ impl ForestModel {
             brier_loss: sum(scored().map(|(p, w, label)| w * (p - label) * (p - label))) / weight,
             log_loss: sum(scored().map(|(p, w, label)| -w * libm::log(of_truth(p, label).max(1e-15)))) / weight,
         }))
+    }
+}
+
+impl Estimator for ForestConfig {
+    type Model = ForestModel;
+
+    fn fit(&self, fitting: Fitting<'_>) -> Result<ForestModel, ModelError> {
+        ForestModel::fit(fitting.set, self, fitting.seed, fitting.cancel)
+    }
+}
+
+impl Predictor for ForestModel {
+    fn task(&self) -> Task {
+        Task::Classification
+    }
+
+    fn columns(&self) -> usize {
+        self.columns
+    }
+
+    fn predict(&self, features: ArrayView2<'_, f64>) -> Vec<f64> {
+        let blocks: Vec<ArrayView2<'_, f64>> = features.axis_chunks_iter(Axis(0), BLOCK_ROWS).collect();
+        if blocks.len() == 1 {
+            return self.predict_block(blocks[0]);
+        }
+        blocks.into_par_iter().map(|block| self.predict_block(block)).collect::<Vec<_>>().concat()
+    }
+
+    fn predict_row(&self, row: &[f64], _: &mut Scratch) -> f64 {
+        let mut total = 0.0;
+        for tree in &self.trees {
+            total += tree.predict(row);
+        }
+        total / self.trees.len() as f64
+    }
+
+    fn importance(&self) -> Vec<f64> {
+        self.importance.clone()
+    }
+}
+
+impl Fitted for ForestModel {
+    fn check_stored(&self) -> Result<(), ModelError> {
+        if self.trees.is_empty() || self.columns == 0 || self.importance.len() != self.columns {
+            return Err(ModelError::Damaged(
+                "a forest without trees or columns, or importances of other columns".to_owned(),
+            ));
+        }
+        match self.trees.iter().filter_map(Tree::last_feature).max() {
+            Some(feature) if feature as usize >= self.columns => {
+                Err(ModelError::Damaged(format!("a tree asks for feature {feature} of {}", self.columns)))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -275,8 +292,8 @@ struct RowSampler {
 }
 
 impl RowSampler {
-    fn new(set: &TrainingSet<'_>, config: &ForestConfig) -> Self {
-        let mut weights = set.weights(config.class_weight);
+    fn new(set: &TrainingSet<'_>, config: &ForestConfig) -> Result<Self, ModelError> {
+        let mut weights = set.weights(config.class_weight)?;
         let rows: Vec<usize> = (0..weights.len()).filter(|&row| weights[row] > 0.0).collect();
         let mean = sum(weights.iter().copied()) / rows.len() as f64;
         weights.iter_mut().for_each(|weight| *weight /= mean);
@@ -289,14 +306,14 @@ impl RowSampler {
             }));
             weights = vec![1.0; weights.len()];
         }
-        Self {
+        Ok(Self {
             labels: set.target.iter().map(|&label| label as f32).collect(),
             draws: ((config.sample_share * rows.len() as f64).round() as usize).max(1),
             rows,
             weights,
             bootstrap: config.bootstrap,
             cumulated,
-        }
+        })
     }
 
     /// How often each row is drawn.
