@@ -43,9 +43,9 @@ pub enum Weights {
 #[derive(Clone, Copy)]
 pub(super) struct Fitting<'a> {
     /// Rows to learn from.
-    pub set: &'a TrainingSet<'a>,
+    pub set: TrainingSet<'a>,
     /// Rows to stop early on, which nothing is learnt from.
-    pub validation: Option<&'a TrainingSet<'a>>,
+    pub validation: Option<TrainingSet<'a>>,
     pub seed: Seed,
     pub cancel: &'a CancelToken,
 }

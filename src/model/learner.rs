@@ -56,7 +56,8 @@ impl Learner {
             }
             None => {}
         }
-        self.config.fit(Fitting { set, validation, seed, cancel })
+        let validation = validation.map(TrainingSet::view);
+        self.config.fit(Fitting { set: set.view(), validation, seed, cancel })
     }
 
     fn check_task(&self, task: Task) -> Result<(), ModelError> {

@@ -106,7 +106,7 @@ impl Estimator for LogisticConfig {
     type Model = LogisticModel;
 
     fn fit(&self, fitting: Fitting<'_>) -> Result<LogisticModel, ModelError> {
-        LogisticModel::fit(fitting.set, self, fitting.cancel)
+        LogisticModel::fit(&fitting.set, self, fitting.cancel)
     }
 }
 

@@ -102,6 +102,17 @@ impl<'a> TrainingSet<'a> {
         Self { names, ..self }
     }
 
+    /// The same rows, borrowed for a shorter time: views of arrays cannot be shortened in place.
+    pub(super) fn view(&self) -> TrainingSet<'_> {
+        TrainingSet {
+            features: self.features.view(),
+            target: self.target.view(),
+            weight: self.weight.as_ref().map(ArrayView1::view),
+            task: self.task,
+            names: self.names,
+        }
+    }
+
     /// Number of rows.
     pub fn rows(&self) -> usize {
         self.features.nrows()
@@ -258,7 +269,7 @@ mod tests {
     fn a_regression_takes_any_finite_target_and_knows_no_classes() {
         let features = array![[1.0], [2.0], [3.0]];
         let check = |target: &[f64]| {
-            TrainingSet::new(features.slice(ndarray::s![..target.len(), ..]), aview1(target))
+            TrainingSet::new(features.slice_axis(Axis(0), (..target.len()).into()), aview1(target))
                 .for_task(Task::Regression)
                 .check()
         };

@@ -202,7 +202,7 @@ impl Estimator for ForestConfig {
     type Model = ForestModel;
 
     fn fit(&self, fitting: Fitting<'_>) -> Result<ForestModel, ModelError> {
-        ForestModel::fit(fitting.set, self, fitting.seed, fitting.cancel)
+        ForestModel::fit(&fitting.set, self, fitting.seed, fitting.cancel)
     }
 }
 
