@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode, SourceSpan};
+use textwrap::{WordSeparator, WordSplitter};
 
 use super::error::CliError;
 use super::outside::github;
@@ -73,7 +74,13 @@ pub(super) fn render(error: &CliError, colour: bool) -> String {
 fn graphical(diagnostic: &dyn Diagnostic, colour: bool) -> String {
     let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
     let mut words = String::new();
-    let handler = GraphicalReportHandler::new_themed(theme).with_width(110).with_links(false);
+    // a path that is broken across lines, as at a slash, can be neither copied nor looked for
+    let handler = GraphicalReportHandler::new_themed(theme)
+        .with_width(110)
+        .with_links(false)
+        .with_word_separator(WordSeparator::AsciiSpace)
+        .with_word_splitter(WordSplitter::NoHyphenation)
+        .with_break_words(false);
     if handler.render_report(&mut words, diagnostic).is_err() {
         words = diagnostic.to_string();
     }
