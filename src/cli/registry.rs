@@ -8,7 +8,7 @@ use serde_json::json;
 use super::Session;
 use super::error::CliError;
 use super::render::{moment, table};
-use crate::registry::{Champion, EntryAction, Registry, RollbackTo, Stamp};
+use crate::registry::{Champion, EntryAction, Registry, RollbackTo, RolledBack, Stamp};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum RegistryCommand {
@@ -30,7 +30,7 @@ pub(super) struct RollbackArgs {
     /// The alias.
     #[arg(long, default_value = "champion")]
     alias: String,
-    /// The slot of the promotion to return to, or `none`; without it, the champion before the current one.
+    /// The slot of the promotion to return to, or `none`; without it, the champion before the one that was promoted last.
     #[arg(long)]
     to: Option<RollbackTo>,
     /// Why; kept in the log.
@@ -103,19 +103,24 @@ async fn show(session: &Session, registry: &Registry, model: &str) -> Result<Exi
 
 async fn rollback(session: &Session, registry: &Registry, args: &RollbackArgs) -> Result<ExitCode, CliError> {
     let stamp = Stamp { at: super::now(), by: "command line".to_owned(), txn: uuid::Uuid::now_v7().to_string() };
-    let (slot, champion) = registry
-        .rollback(&args.model, &args.alias, args.to.unwrap_or(RollbackTo::Before), &args.reason, &stamp)
-        .await?;
+    let to = args.to.unwrap_or(RollbackTo::Before);
+    let RolledBack { slot, champion, repeated } =
+        registry.rollback(&args.model, &args.alias, to, &args.reason, &stamp).await?;
     let digest = champion.as_ref().map(|champion| champion.version.model.sha256);
-    let report = json!({"model": args.model, "alias": args.alias, "slot": slot, "champion": digest});
-    session.print(&report, || match &champion {
-        Some(Champion { slot: to, version, .. }) => format!(
-            "{} of `{}` is again {} from slot {to}; recorded in slot {slot}.",
-            args.alias,
-            args.model,
-            version.model.sha256.short()
-        ),
-        None => format!("`{}` has no {} any more; recorded in slot {slot}.", args.model, args.alias),
+    let report =
+        json!({"model": args.model, "alias": args.alias, "slot": slot, "champion": digest, "repeated": repeated});
+    session.print(&report, || {
+        let now = match &champion {
+            Some(Champion { slot: to, version, .. }) => {
+                format!("{} of `{}` is again {} from slot {to}", args.alias, args.model, version.model.sha256.short())
+            }
+            None => format!("`{}` has no {} any more", args.model, args.alias),
+        };
+        let further = if to == RollbackTo::Before { "; to go back further, say --to" } else { "" };
+        match repeated {
+            true => format!("{now}, as slot {slot} already records; nothing was written{further}."),
+            false => format!("{now}; recorded in slot {slot}."),
+        }
     })?;
     Ok(ExitCode::SUCCESS)
 }

@@ -229,15 +229,85 @@ mod tests {
             let stamp = Stamp { at: Timestamp::from_micros(0), by: "me".to_owned(), txn: txn.to_owned() };
             bench.runtime.block_on(bench.registry().rollback("quality", "champion", to, "worse", &stamp))
         };
-        assert_eq!(back(RollbackTo::Before, "r1").unwrap().0, 2);
+        assert_eq!(back(RollbackTo::Before, "r1").unwrap().slot, 2);
         assert_eq!(champion(&client), Some(0));
-        assert!(matches!(back(RollbackTo::Before, "r2"), Err(RegistryError::NothingBefore { slot: 0, .. })));
         back(RollbackTo::Nothing, "r3").unwrap();
         assert_eq!(champion(&client), None);
-        assert!(matches!(back(RollbackTo::Before, "r4"), Err(RegistryError::NothingToRollBack { .. })));
         back(RollbackTo::Slot(1), "r5").unwrap();
         assert_eq!(champion(&client), Some(1));
         assert!(matches!(back(RollbackTo::Slot(2), "r6"), Err(RegistryError::NoSuchVersion { .. })));
+    }
+
+    #[test]
+    fn a_rollback_that_is_asked_for_again_is_done_once() {
+        let bench = Bench::new();
+        let client = bench.client("1");
+        let back = |to: RollbackTo, txn: &str| {
+            let stamp = Stamp { at: Timestamp::from_micros(0), by: "me".to_owned(), txn: txn.to_owned() };
+            bench.runtime.block_on(bench.registry().rollback("quality", "champion", to, "worse", &stamp))
+        };
+        assert!(matches!(back(RollbackTo::Before, "r0"), Err(RegistryError::NothingToRollBack { .. })));
+        let mut expected = None;
+        for (name, day) in [("a", "2020-01-05"), ("b", "2020-01-12"), ("c", "2020-01-19")] {
+            let request = bench.request(name, expected, day);
+            client.promote(&request).unwrap();
+            expected = Some(request.version.model.sha256);
+        }
+        for (to, txn, slot, champion, repeated) in [
+            (RollbackTo::Before, "r1", 3, Some(1), false),
+            (RollbackTo::Before, "r2", 3, Some(1), true),
+            (RollbackTo::Slot(1), "r3", 3, Some(1), true),
+            (RollbackTo::Slot(0), "r4", 4, Some(0), false),
+            (RollbackTo::Slot(0), "r5", 4, Some(0), true),
+            (RollbackTo::Nothing, "r6", 5, None, false),
+            (RollbackTo::Nothing, "r7", 5, None, true),
+        ] {
+            let done = back(to, txn).unwrap();
+            let found = (done.slot, done.champion.map(|champion| champion.slot), done.repeated);
+            assert_eq!(found, (slot, champion, repeated), "{txn}");
+        }
+        // a promotion in between is another matter
+        client.promote(&bench.request("d", None, "2020-01-26")).unwrap();
+        assert!(matches!(back(RollbackTo::Before, "r8"), Err(RegistryError::NothingBefore { slot: 6, .. })));
+    }
+
+    #[test]
+    fn a_log_whose_newest_entries_were_removed_is_refused() {
+        let bench = Bench::new();
+        let client = bench.client("1");
+        let first = bench.request("a", None, "2020-01-05");
+        client.promote(&first).unwrap();
+        client.promote(&bench.request("b", Some(first.version.model.sha256), "2020-01-12")).unwrap();
+        let history = client.history("quality").unwrap();
+        let witnesses = bench.registry();
+        let wrong = || bench.runtime.block_on(witnesses.false_witnesses("quality", &history)).unwrap();
+        assert_eq!(wrong(), [""; 0]);
+
+        let storage = bench.store.storage();
+        let entry = |folder: &str, slot: u64| format!("registry/quality/{folder}/{slot:020}.json");
+        bench.runtime.block_on(storage.remove(&entry("log", 1))).unwrap();
+        assert!(matches!(client.history("quality"), Err(RegistryError::Broken { slot: 1, .. })));
+        bench.runtime.block_on(storage.remove(&entry("log", 0))).unwrap();
+        assert!(matches!(client.history("quality"), Err(RegistryError::Broken { slot: 0, .. })));
+        // who removes the witnesses as well wants it to be forgotten
+        for slot in 0..2 {
+            bench.runtime.block_on(storage.remove(&entry("written", slot))).unwrap();
+        }
+        assert!(client.history("quality").unwrap().entries.is_empty());
+    }
+
+    #[test]
+    fn a_witness_that_speaks_of_another_entry_is_named() {
+        let bench = Bench::new();
+        let client = bench.client("1");
+        client.promote(&bench.request("a", None, "2020-01-05")).unwrap();
+        let name = "registry/quality/written/00000000000000000000.json";
+        let storage = bench.store.storage();
+        let honest = bench.runtime.block_on(storage.get(name)).unwrap().unwrap();
+        bench.runtime.block_on(storage.restore(name, honest.slice(..honest.len() / 2))).unwrap();
+        let history = client.history("quality").unwrap();
+        let wrong = bench.runtime.block_on(bench.registry().false_witnesses("quality", &history)).unwrap();
+        assert!(wrong.len() == 1 && wrong[0].contains(name), "{wrong:?}");
     }
 
     #[test]

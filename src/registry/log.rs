@@ -11,6 +11,18 @@ const FORMAT: u32 = 1;
 /// How many entries are read at once.
 const AT_ONCE: usize = 8;
 
+/// Says beside a log that an entry was written: without it nobody could tell a log whose newest entries were removed from
+/// one that was never longer. It is written after the entry, so an entry without a witness is no fault.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Witness {
+    /// Format of this record.
+    format: u32,
+    /// The slot of the entry.
+    slot: u64,
+    /// SHA-256 of the whole object in it.
+    entry: Digest,
+}
+
 /// A model that was or is in production, with everything that decided it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ModelVersion {
@@ -44,6 +56,16 @@ pub enum EntryAction {
         /// Why, in the words of whoever did it.
         reason: String,
     },
+}
+
+impl EntryAction {
+    /// Hash of everything that decided a promotion; `None` of another action.
+    pub const fn deploy_id(&self) -> Option<Digest> {
+        match self {
+            Self::Promote { deploy_id, .. } => Some(*deploy_id),
+            Self::Rollback { .. } => None,
+        }
+    }
 }
 
 /// One slot of the log.
@@ -169,6 +191,14 @@ impl History {
             .find(|entry| matches!(&entry.action, EntryAction::Promote { deploy_id: found, .. } if *found == deploy_id))
     }
 
+    /// The digest of the object in a slot.
+    fn object(&self, slot: u64) -> Option<Digest> {
+        match usize::try_from(slot + 1).ok().and_then(|next| self.entries.get(next)) {
+            Some(next) => next.previous,
+            None => self.last_object,
+        }
+    }
+
     /// Takes the next entry, if it follows from the one before it.
     fn push(&mut self, (entry, object): (Entry, Digest)) -> Result<(), &'static str> {
         if entry.format != FORMAT {
@@ -278,12 +308,67 @@ impl Registry {
             let slot = history.entries.len() as u64;
             history.push(entry.ok_or_else(|| broken(slot, "the slot is missing"))?).map_err(|it| broken(slot, it))?;
         }
-        // a list may be older than the log: where it ends, the log may go on
-        while let Some(entry) = self.entry(model, history.entries.len() as u64).await? {
+        let mut witnessed = false;
+        loop {
             let slot = history.entries.len() as u64;
-            history.push(entry).map_err(|problem| broken(slot, problem))?;
+            // a list may be older than the log: where it ends, the log may go on
+            if let Some(entry) = self.entry(model, slot).await? {
+                history.push(entry).map_err(|problem| broken(slot, problem))?;
+                witnessed = false;
+            } else if witnessed {
+                // decided on, it would be decided against a champion of the past
+                let name = witness_name(model, slot);
+                return Err(broken(
+                    slot,
+                    &format!(
+                        "the entry is missing, and `{name}` says that it was written; restore it from a copy, or remove \
+                         that file too if the entry is to be forgotten"
+                    ),
+                ));
+            } else if self.has_witness(model, slot).await? {
+                // written since we looked, or removed: another look tells
+                witnessed = true;
+            } else {
+                return Ok(history);
+            }
         }
-        Ok(history)
+    }
+
+    /// Says whether an entry was ever written in a slot, as far as a witness of it is left.
+    async fn has_witness(&self, model: &str, slot: u64) -> Result<bool, RegistryError> {
+        Ok(self.store.storage().get(&witness_name(model, slot)).await.map_err(StoreError::from)?.is_some())
+    }
+
+    /// What is wrong with the witnesses of a log, in words: those that are damaged or speak of another entry.
+    ///
+    /// # Errors
+    /// The store cannot be reached.
+    pub async fn false_witnesses(&self, model: &str, history: &History) -> Result<Vec<String>, RegistryError> {
+        let mut found = Vec::new();
+        for entry in &history.entries {
+            let name = witness_name(model, entry.slot);
+            match self.store.read_record::<Witness>(&name).await {
+                Ok(Some(witness)) if Some(witness.entry) != history.object(entry.slot) => {
+                    found.push(format!("`{name}` speaks of another entry than the one in slot {}", entry.slot));
+                }
+                Ok(_) => {}
+                Err(StoreError::Record { source, .. }) => found.push(format!("`{name}`: {source}")),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(found)
+    }
+
+    /// Leaves a witness of an entry that was written just now. One that cannot be written is missed by nobody but who looks
+    /// for removed entries: no reason to fail what is done.
+    async fn bear_witness(&self, model: &str, slot: u64) {
+        let name = witness_name(model, slot);
+        let Ok(Some((_, entry))) = self.entry(model, slot).await else { return };
+        let written = self.store.commit_record(&name, &Witness { format: FORMAT, slot, entry }).await;
+        // somebody removed the whole store in between: a witness that is left alone would stand in the way of the next log
+        if written.is_ok() && matches!(self.entry(model, slot).await, Ok(None)) {
+            let _ = self.store.storage().remove(&name).await;
+        }
     }
 
     /// The entry in a slot and the digest of its object; `None` where the slot is free.
@@ -334,13 +419,15 @@ impl Registry {
             };
             let name = slot_name(model, slot);
             if let Commit::Ours = self.store.commit_record(&name, &entry).await? {
+                self.bear_witness(model, slot).await;
                 return Ok(done(slot));
             }
         }
         Err(RegistryError::Contended(model.to_owned()))
     }
 
-    /// Gives an alias back to an earlier version, or to none.
+    /// Gives an alias back to an earlier version, or to none. Asked for what the newest entry has done already, it writes
+    /// nothing: whoever asks again because an answer was lost must not go back twice.
     ///
     /// # Errors
     /// There is no such version, the log is broken, or the store cannot be reached.
@@ -351,23 +438,37 @@ impl Registry {
         to: RollbackTo,
         reason: &str,
         stamp: &Stamp,
-    ) -> Result<(u64, Option<Champion>), RegistryError> {
-        let (slot, target) = self
+    ) -> Result<RolledBack, RegistryError> {
+        let (slot, target, repeated) = self
             .append(model, stamp, |history| {
+                if let Some((slot, target)) = rolled_back_already(history, alias, to) {
+                    return Ok(Step::Stop((slot, target, true)));
+                }
                 let target = rollback_target(history, model, alias, to)?;
                 let action = EntryAction::Rollback { to: target, reason: reason.to_owned() };
-                Ok(Step::Append { alias: alias.to_owned(), action, done: Box::new(move |slot| (slot, target)) })
+                Ok(Step::Append { alias: alias.to_owned(), action, done: Box::new(move |slot| (slot, target, false)) })
             })
             .await?;
         let history = self.history(model).await?;
-        Ok((slot, target.and_then(|target| history.promotion_in(alias, target))))
+        Ok(RolledBack { slot, champion: target.and_then(|target| history.promotion_in(alias, target)), repeated })
     }
+}
+
+/// What became of a rollback.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RolledBack {
+    /// The slot that records it.
+    pub slot: u64,
+    /// Who holds the alias again; `None` for nobody.
+    pub champion: Option<Champion>,
+    /// Whether it had been done before: then nothing was written.
+    pub repeated: bool,
 }
 
 /// Where a rollback goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RollbackTo {
-    /// To the champion before the current one.
+    /// To the champion before the one that was promoted last.
     Before,
     /// To the promotion in this slot.
     Slot(u64),
@@ -403,6 +504,19 @@ pub(super) enum Step<T> {
     Stop(T),
     /// Write this; `done` turns the slot into the result.
     Append { alias: String, action: EntryAction, done: Box<dyn Fn(u64) -> T + Send> },
+}
+
+/// The rollback that has done already what is asked for, and where it went: the newest entry of the alias, if it is one.
+/// To go back further is asked for by its slot.
+fn rolled_back_already(history: &History, alias: &str, to: RollbackTo) -> Option<(u64, Option<u64>)> {
+    let newest = history.entries.iter().rev().find(|entry| entry.alias == alias)?;
+    let EntryAction::Rollback { to: went, .. } = &newest.action else { return None };
+    let is_that = match to {
+        RollbackTo::Before => true,
+        RollbackTo::Slot(slot) => *went == Some(slot),
+        RollbackTo::Nothing => went.is_none(),
+    };
+    is_that.then_some((newest.slot, *went))
 }
 
 /// The slot to go back to; `None` for no champion.
@@ -450,6 +564,10 @@ fn log_folder(model: &str) -> String {
 fn slot_number(model: &str, name: &str) -> Option<u64> {
     let slot = name.strip_prefix(&format!("{}/", log_folder(model)))?.strip_suffix(".json")?.parse().ok()?;
     (slot_name(model, slot) == name).then_some(slot)
+}
+
+fn witness_name(model: &str, slot: u64) -> String {
+    format!("registry/{model}/written/{slot:020}.json")
 }
 
 fn slot_name(model: &str, slot: u64) -> String {

@@ -2,7 +2,8 @@
 //!
 //! There is no pointer object: the champion is what a replay of the log says. An entry is one object in a numbered slot
 //! that can be created once, so of two deployments at the same moment exactly one gets the slot. Each entry holds the
-//! SHA-256 of the one before it. Entries are never changed and never deleted.
+//! SHA-256 of the one before it. Entries are never changed and never deleted; `registry/<model>/written` says of each that it was
+//! written, so that a log whose newest entries were removed is refused.
 //!
 //! Replaying a log *as of* a data window leaves out promotions made from that window or a later one: a run that is
 //! repeated meets the champion it met the first time, and a backfill never meets a model from its future. A rollback
@@ -17,7 +18,7 @@ mod search;
 
 pub use client::{PromotionOutcome, PromotionRequest, RegistryClient};
 pub use log::{
-    Champion, Entry, EntryAction, History, ModelVersion, NAME_PATTERN, Registry, RegistryError, RollbackTo, Stamp,
-    Standing, is_valid_name,
+    Champion, Entry, EntryAction, History, ModelVersion, NAME_PATTERN, Registry, RegistryError, RollbackTo, RolledBack,
+    Stamp, Standing, is_valid_name,
 };
 pub use search::SearchNumbers;
