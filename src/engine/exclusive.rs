@@ -17,7 +17,7 @@ const SHORTEST: Duration = Duration::from_millis(50);
 /// The longest pause.
 const LONGEST: Duration = Duration::from_secs(1);
 /// What the locks of runs begin with.
-const RUN: &str = "run-";
+pub(super) const RUN_LOCKS: &str = "run-";
 /// Held while objects are removed.
 pub(super) const SWEEP_LOCK: &str = "sweep";
 /// How often a pause looks whether the run was asked to stop.
@@ -120,8 +120,8 @@ pub async fn enter(storage: &Storage, run: &str, cancel: &CancelToken) -> Result
 /// # Errors
 /// The store cannot be reached.
 pub async fn live_runs(storage: &Storage) -> Result<BTreeSet<String>, StorageError> {
-    let held = storage.held_locks(RUN).await?;
-    Ok(held.into_keys().filter_map(|name| name.strip_prefix(RUN).map(str::to_owned)).collect())
+    let held = storage.held_locks(RUN_LOCKS).await?;
+    Ok(held.into_keys().filter_map(|name| name.strip_prefix(RUN_LOCKS).map(str::to_owned)).collect())
 }
 
 /// The lock of a group of runs.
@@ -131,7 +131,7 @@ pub fn group_lock_name(group: &str) -> String {
 
 /// The lock that a run holds while it is under way.
 pub fn run_lock_name(run: &str) -> String {
-    format!("{RUN}{run}")
+    format!("{RUN_LOCKS}{run}")
 }
 
 /// Says whether a run is under way.

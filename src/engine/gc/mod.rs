@@ -14,7 +14,7 @@
 //! the lock `sweep` is taken and the locks of runs are looked at: while a run is under way nothing goes, and no run begins
 //! while something goes. So a run never loses what it has found, whether or not a record of it is written yet.
 //!
-//! `registry/`, `FORMAT`, `pins/`, locks that are held and leases are never removed, nor is what this program does not know. Not
+//! `registry/`, `FORMAT`, `pins/`, locks that are held and leases of anything but runs that are over are never removed, nor is what this program does not know. Not
 //! guaranteed: that a host which was stopped for longer than its lease on S3 notices before its next removal. A run
 //! that meets a hole makes the object again, because every read checks it.
 

@@ -9,6 +9,7 @@ use super::survey::Class;
 use super::{Due, GcError};
 use crate::artifact::{Commit, Store, StoreError};
 use crate::base::Timestamp;
+use crate::engine::exclusive::RUN_LOCKS;
 use crate::storage::{Lock, Object, Storage, StorageError};
 
 /// Format of the records written by this version.
@@ -113,7 +114,8 @@ pub(super) async fn remove(storage: &Storage, due: &[Due], sweep: &Lock) -> Resu
     for folder in ["actions", "runs", "scratch", "blobs"] {
         storage.remove_empty_folders(folder).await?;
     }
-    storage.remove_free_locks().await?;
+    // the id of a run is never given to another
+    storage.remove_free_locks(RUN_LOCKS).await?;
     Ok(removed)
 }
 

@@ -113,6 +113,29 @@ pub(super) async fn held(
     Ok(held)
 }
 
+/// Removes all that is left of locks whose names begin so and that nobody holds. Only for names that are taken once: the
+/// count of acquisitions begins anew.
+pub(super) async fn forget_free(storage: &Storage, prefix: &str, terms: LeaseTerms) -> Result<(), StorageError> {
+    let mut logs: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for object in storage.objects("leases").await? {
+        let lock = object.name.strip_prefix("leases/").and_then(|name| name.split_once("/log/"));
+        if let Some((name, _)) = lock.filter(|(name, _)| name.starts_with(prefix)) {
+            logs.entry(name.to_owned()).or_default().push(object.name.clone());
+        }
+    }
+    for (name, entries) in logs {
+        if LeaseLog::new(storage.clone(), &name, terms).holder().await?.is_some() {
+            continue;
+        }
+        storage.remove(&format!("leases/{name}/clock")).await?;
+        // the newest last: what is left says as long as anything is that the lock is free
+        for entry in entries {
+            storage.remove(&entry).await?;
+        }
+    }
+    Ok(())
+}
+
 /// Microseconds; none where stamps run backwards.
 fn age(now: Timestamp, stamp: Timestamp) -> u128 {
     u128::try_from(now.micros().saturating_sub(stamp.micros())).unwrap_or(0)

@@ -197,14 +197,20 @@ impl Storage {
         }
     }
 
-    /// Removes the files of locks that nobody holds: those of processes that were killed. They mean nothing; only a folder
-    /// has any.
+    /// Removes what is left of locks that nobody holds. On disk these are the files of processes that were killed, which mean
+    /// nothing. A lease that was given back or has expired still counts its holders, for [`Lock::fence`]: only those whose
+    /// names begin with `once` are removed, which must be names that are taken once.
     ///
     /// # Errors
-    /// The disk refuses, or its file system has no locks.
-    pub async fn remove_free_locks(&self) -> Result<(), StorageError> {
-        let LockPlace::Folder(folder) = &self.locks else { return Ok(()) };
-        flock::remove_free(folder, &self.faults).await.map_err(|error| self.cannot_lock("*", error))
+    /// The store refuses or cannot be reached, or its file system has no locks.
+    pub async fn remove_free_locks(&self, once: &str) -> Result<(), StorageError> {
+        match &self.locks {
+            LockPlace::Folder(folder) => {
+                flock::remove_free(folder, &self.faults).await.map_err(|error| self.cannot_lock("*", error))
+            }
+            LockPlace::Memory(_) => Ok(()),
+            LockPlace::Leases(terms) => lease::forget_free(self, once, *terms).await,
+        }
     }
 
     fn cannot_lock(&self, name: &str, error: std::io::Error) -> StorageError {

@@ -206,6 +206,32 @@ fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
+#[test]
+fn leases_that_are_over_are_removed_where_their_name_is_never_taken_again() {
+    let storage = leasing(SHORT);
+    let (killed, other) = (runtime(), runtime());
+    let lock = killed.block_on(taken(&storage, "run-2", "run 2"));
+    // its process ends and gives nothing back
+    drop(killed);
+    other.block_on(async {
+        taken(&storage, "group", "run 1").await.release().await.unwrap();
+        taken(&storage, "run-1", "run 1").await.release().await.unwrap();
+        let live = taken(&storage, "run-3", "run 3").await;
+        let left = async || {
+            storage.remove_free_locks("run-").await.unwrap();
+            storage.folders("leases").await.unwrap()
+        };
+        assert_eq!(left().await, ["group", "run-2", "run-3"]);
+        tokio::time::sleep(SHORT.ttl + SHORT.margin * 2).await;
+        assert_eq!(left().await, ["group", "run-3"]);
+        assert_eq!(storage.lock_holder("run-3").await.unwrap().unwrap().by, "run 3");
+        live.release().await.unwrap();
+        assert_eq!(left().await, ["group"]);
+        assert!(taken(&storage, "group", "run 4").await.fence() > Some(0), "a group goes on counting");
+    });
+    drop(lock);
+}
+
 async fn until_lost(lock: &Lock) {
     for _ in 0..1000 {
         if lock.lost() {
