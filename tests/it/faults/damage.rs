@@ -1,5 +1,6 @@
 //! Every class of stored objects, damaged in every way: noticed, made again or refused, and never believed.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde_json::Value;
@@ -49,7 +50,7 @@ const CLASSES: &[(&str, &str, bool)] = &[
     ("nodes of a run", "/nodes/", true),
     ("end of a run", "/end.json", true),
     ("log of a node", "/logs/", true),
-    ("events of a run", "/events/", false),
+    ("lineage of a run", "/openlineage.ndjson", true),
     ("registry entry", "registry/", true),
     ("pin", "pins/", true),
     ("candidates of gc", "gc/", false),
@@ -215,6 +216,9 @@ fn handles(name: &str) -> Vec<String> {
     if let Some((model, _)) = name.strip_prefix("registry/").and_then(|rest| rest.split_once("/provenance/")) {
         handles.push(format!("{model}, slot"));
     }
+    if let Some((model, _)) = name.strip_prefix("registry/").and_then(|rest| rest.split_once("/written/")) {
+        handles.push(format!("log of {model}"));
+    }
     if let Some((model, slot)) = name.strip_prefix("registry/").and_then(|rest| rest.split_once("/log/")) {
         handles.extend([
             format!("{model}` is broken at slot {}", slot.trim_end_matches(".json").trim_start_matches('0')),
@@ -241,6 +245,32 @@ fn admits(text: &str) -> bool {
     .any(|word| text.to_lowercase().contains(word))
 }
 
+/// Says whether an audit counts one object fewer of what can be made again, or one run fewer, and is else what it was.
+fn counts_one_fewer(class: &str, sound: &Option<Value>, found: &Option<Value>) -> bool {
+    let counts = |report: &Option<Value>| {
+        let mut counts: BTreeMap<(String, String), u64> = BTreeMap::new();
+        for finding in report.as_ref()?["result"]["findings"].as_array()? {
+            let key = |field: &str| finding[field].as_str().map(str::to_owned);
+            *counts.entry((key("check")?, key("status")?)).or_default() += finding["count"].as_u64()?;
+        }
+        Some(counts)
+    };
+    let (Some(sound), Some(mut found)) = (counts(sound), counts(found)) else { return false };
+    let check = match class {
+        "action" => "results",
+        "blob" => "blobs",
+        // a run without its start never began
+        "start of a run" => "records",
+        _ => return false,
+    };
+    *found.entry((check.to_owned(), "verified".to_owned())).or_default() += 1;
+    match class {
+        // with the run go its checks
+        "start of a run" => found.iter().all(|(key, count)| sound.get(key).is_some_and(|sound| count <= sound)),
+        _ => found == sound,
+    }
+}
+
 fn one(template: &Template, at: usize, how: Damage) -> Case {
     let target = &template.targets[at];
     let (bench, mut case) = (small(), Case::default());
@@ -263,11 +293,14 @@ fn one(template: &Template, at: usize, how: Damage) -> Case {
                     continue;
                 }
                 noticed = true;
-                // what is gone may be left out; what is changed must be said to be, or left out too
+                // what is gone may be left out of a list; what is changed must be said to be, or left out too
                 let shorter = call.stdout.len() < sound.as_ref().map_or(0, |sound| format!("{sound:#}").len());
-                // and an audit of everything counts what is there: what can be made again is one fewer
-                let counted = matches!(how, Damage::Delete) && args.iter().any(|word| word == "all");
-                if !admits(&said) && !shorter && !counted {
+                let left_out = match args[0].as_str() {
+                    // an audit leaves nothing out: of everything, it counts what is there
+                    "audit" => matches!(how, Damage::Delete) && counts_one_fewer(target.class, sound, &answer),
+                    _ => shorter,
+                };
+                if !admits(&said) && !left_out {
                     case.undetected += usize::from(how.is_a_change());
                     case.problem(format!("`{}` says another thing: {}", args.join(" "), words(&call)));
                 }

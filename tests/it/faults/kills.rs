@@ -10,7 +10,7 @@ const WEEKLY: &str = "pipelines/synthetic.yaml";
 const RUN_WEEKLY: &[&str] = &["run", WEEKLY, "--progress", "none", "--jobs", "1"];
 
 /// How often the points of a run are passed that nothing happens to, and what it makes.
-fn undisturbed(bench: &Bench, run: &[&str]) -> (u64, Vec<String>) {
+pub fn undisturbed(bench: &Bench, run: &[&str]) -> (u64, Vec<String>) {
     let trace = bench.path("trace");
     let call = bench.call_with(&[("WALKFORWARD_FAULT_TRACE", trace.to_str().unwrap())], &[&["--json"], run].concat());
     assert_eq!(call.code, Some(0), "{}", words(&call));
@@ -21,7 +21,7 @@ fn undisturbed(bench: &Bench, run: &[&str]) -> (u64, Vec<String>) {
 }
 
 /// Every point, and a few more: how often the record of a run is written depends on the time it takes.
-fn points(count: u64) -> Vec<u64> {
+pub fn points(count: u64) -> Vec<u64> {
     (1..=count + 6).collect()
 }
 

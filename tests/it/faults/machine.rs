@@ -3,6 +3,7 @@
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt};
 
 use super::Scale;
+use super::kills::{points, undisturbed};
 use super::project::{FILE, MODEL, RUN, clean_up, settle, small, words};
 use super::table::{Case, Row, assert_clean};
 use crate::bench::{Bench, Call, Report};
@@ -23,9 +24,9 @@ fn says_why(case: &mut Case, call: &Call, cause: &str) {
 }
 
 fn refused(scale: Scale) -> Vec<Row> {
-    let digests = small().run(FILE, &[]).digests();
+    let (count, digests) = undisturbed(&small(), RUN);
     let row = |(seed, (fault, kind, cause)): (u64, &(&str, &str, &str))| {
-        let points: Vec<u64> = scale.cases((1..=98).collect(), 5, seed);
+        let points = scale.cases(points(count), 5, seed);
         Row::of(
             kind,
             &points,
@@ -47,8 +48,8 @@ fn refused(scale: Scale) -> Vec<Row> {
 }
 
 fn vanished(scale: Scale) -> Row {
-    let digests = small().run(FILE, &[]).digests();
-    let points: Vec<u64> = scale.cases((1..=98).collect(), 5, 30);
+    let (count, digests) = undisturbed(&small(), RUN);
+    let points = scale.cases(points(count), 5, 30);
     Row::of(
         "the store's folder is deleted under a run",
         &points,
