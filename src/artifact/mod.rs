@@ -15,6 +15,7 @@
 //! Records other than blobs are *sealed*: they carry their name and the SHA-256 of their own bytes.
 
 mod check;
+mod large;
 mod ledger;
 mod scratch;
 mod sealed;
@@ -22,6 +23,7 @@ mod store;
 mod types;
 
 pub use check::StoreCheck;
+pub use large::{LARGE, LargeFile, LargeFiles, Place};
 pub use ledger::{Ledger, Searched, trials_on_record};
 pub use scratch::Scratch;
 pub use sealed::{SealError, seal, unseal};

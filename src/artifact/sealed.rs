@@ -11,9 +11,9 @@
 //! So a person checks a record with `tail -n +3 FILE | sha256sum`. Version 0.1 wrote no name, and the SHA-256 of the canonical
 //! JSON of the body; such records are still read.
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::base::{Digest, canonical_json};
 
@@ -23,6 +23,21 @@ const BEFORE: &str = "{\n  \"sha256\": \"";
 const BETWEEN: &str = "\",\n";
 /// Digits of a digest.
 const DIGITS: usize = 64;
+
+/// A record as it is written.
+#[derive(Serialize)]
+struct Outer<'a, T> {
+    sha256: &'a str,
+    name: &'a str,
+    body: &'a T,
+}
+
+/// A record as it is read, once its seal is known to be unbroken.
+#[derive(Deserialize)]
+struct Sealed<T> {
+    name: String,
+    body: T,
+}
 
 /// A record that cannot be sealed or believed.
 #[derive(Debug, thiserror::Error)]
@@ -53,9 +68,8 @@ impl SealError {
 /// # Errors
 /// The record does not serialise.
 pub fn seal<T: Serialize>(name: &str, record: &T) -> Result<Vec<u8>, SealError> {
-    let body = serde_json::to_value(record).map_err(SealError::Unreadable)?;
     let zeros = "0".repeat(DIGITS);
-    let whole = json!({"sha256": zeros, "name": name, "body": body});
+    let whole = Outer { sha256: &zeros, name, body: record };
     let mut text = serde_json::to_vec_pretty(&whole).map_err(SealError::Unreadable)?;
     text.push(b'\n');
     let digest = Digest::of(&text[BEFORE.len() + DIGITS + BETWEEN.len()..]).to_string();
@@ -68,21 +82,30 @@ pub fn seal<T: Serialize>(name: &str, record: &T) -> Result<Vec<u8>, SealError> 
 /// # Errors
 /// The bytes are not a record of this shape and name, or were changed.
 pub fn unseal<T: DeserializeOwned>(name: &str, bytes: &[u8]) -> Result<T, SealError> {
+    if !split(bytes).is_some_and(|(claimed, rest)| is(claimed, Digest::of(rest))) {
+        return unseal_old(bytes);
+    }
+    let record: Sealed<T> = serde_json::from_slice(bytes).map_err(SealError::Unreadable)?;
+    match record.name == name {
+        true => Ok(record.body),
+        false => Err(SealError::Misplaced(record.name)),
+    }
+}
+
+/// Reads a record of version 0.1, and says what is wrong with one that is of none.
+fn unseal_old<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, SealError> {
     let mut outer: Value = serde_json::from_slice(bytes).map_err(SealError::Unreadable)?;
-    let (claimed, rest) = split(bytes).ok_or(SealError::Broken)?;
-    let own_name = outer.get("name").and_then(Value::as_str).map(str::to_owned);
+    let (claimed, _) = split(bytes).ok_or(SealError::Broken)?;
+    let is_old = outer.get("name").is_none();
     let body = outer.get_mut("body").map(Value::take).ok_or(SealError::Broken)?;
-    let sealed = match own_name {
-        Some(_) => Digest::of(rest),
-        None => Digest::of(&canonical_json(&body)?),
-    };
-    if sealed.to_string().as_bytes() != claimed {
-        return Err(SealError::Broken);
+    if is_old && is(claimed, Digest::of(&canonical_json(&body)?)) {
+        return serde_json::from_value(body).map_err(SealError::Unreadable);
     }
-    match own_name {
-        Some(own_name) if own_name != name => Err(SealError::Misplaced(own_name)),
-        _ => serde_json::from_value(body).map_err(SealError::Unreadable),
-    }
+    Err(SealError::Broken)
+}
+
+fn is(claimed: &[u8], digest: Digest) -> bool {
+    digest.to_string().as_bytes() == claimed
 }
 
 /// The digest that a record claims, and that of which it is one.
@@ -93,6 +116,8 @@ fn split(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     const NAME: &str = "runs/day/id/end.json";

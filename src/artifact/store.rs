@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tempfile::TempDir;
 
+use super::large::{LARGE, LargeFile, LargeFiles, Place};
 use super::sealed::{SealError, seal, unseal};
 use super::types::{Action, Artifact, ArtifactRef, ArtifactType, FileRef, Payload};
 use crate::base::{CanonicalError, Digest, canonical_of};
@@ -183,8 +186,81 @@ impl Store {
                 // the manifest last: whoever sees it finds all it names
                 self.put_blob(reference.sha256, manifest).await?;
             }
+            Payload::Large(files) => {
+                for file in files.files().values() {
+                    match &file.place {
+                        Place::Memory(bytes) => self.put_blob(file.about.sha256, bytes.clone()).await?,
+                        Place::Disk(path) => self.put_path(file.about.sha256, path).await?,
+                    }
+                }
+                if !reference.files.is_empty() {
+                    self.put_blob(reference.sha256, manifest).await?;
+                }
+            }
         }
         Ok(reference)
+    }
+
+    /// Finds an artifact and checks every byte of it. One that is large is left on disk, or brought there from a bucket, and
+    /// not held in memory.
+    ///
+    /// # Errors
+    /// A blob is missing or wrong, or the store cannot be reached.
+    pub async fn open_large(&self, reference: &ArtifactRef) -> Result<Artifact, StoreError> {
+        if reference.bytes <= LARGE {
+            return self.get(reference).await;
+        }
+        let single = FileRef { sha256: reference.sha256, bytes: reference.bytes };
+        if reference.files.is_empty() {
+            let (path, room) = self.on_disk(&[(String::new(), single)].into()).await?;
+            let files = path.into_values().next().map(LargeFiles::file).ok_or(StoreError::Blob(reference.sha256))?;
+            return Ok(Artifact::large(reference.kind, files.in_room(room)));
+        }
+        manifest_digest(reference)?;
+        let (files, room) = self.on_disk(&reference.files).await?;
+        Ok(Artifact::large(reference.kind, LargeFiles::tree(files).in_room(room)))
+    }
+
+    /// Files by name, where they can be read by a path; those of a bucket are fetched into a folder that vanishes with the
+    /// second value.
+    async fn on_disk(
+        &self,
+        files: &BTreeMap<String, FileRef>,
+    ) -> Result<(BTreeMap<String, LargeFile>, Option<Arc<TempDir>>), StoreError> {
+        let room = match self.storage.is_in_a_folder() {
+            true => None,
+            false => Some(Arc::new(self.storage.room().await?)),
+        };
+        let mut found = BTreeMap::new();
+        for (name, about) in files {
+            let blob = blob_name(about.sha256);
+            let place = match (self.storage.file_of(&blob), &room) {
+                (Some(path), _) => {
+                    self.verify_blob(about.sha256).await?;
+                    path
+                }
+                (None, Some(room)) => {
+                    let path = room.path().join(about.sha256.to_string());
+                    self.fetch_blob(about.sha256, &path).await?;
+                    path
+                }
+                (None, None) => return Err(StoreError::Blob(about.sha256)),
+            };
+            found.insert(name.clone(), LargeFile { about: *about, place: Place::Disk(place) });
+        }
+        Ok((found, room))
+    }
+
+    async fn fetch_blob(&self, digest: Digest, path: &Path) -> Result<(), StoreError> {
+        for _ in 0..READS {
+            match self.storage.fetch(&blob_name(digest), path).await? {
+                Some(Summary { sha256, .. }) if sha256 == digest => return Ok(()),
+                // torn on the way, perhaps
+                Some(_) => {}
+                None => break,
+            }
+        }
+        Err(StoreError::Blob(digest))
     }
 
     /// Reads an artifact and checks every byte against its digest.
@@ -376,14 +452,23 @@ impl Store {
     /// The file cannot be read or changes meanwhile, or the store cannot be reached.
     pub async fn put_file(&self, kind: ArtifactType, path: &Path) -> Result<ArtifactRef, StoreError> {
         let Summary { sha256, bytes } = self.storage.summary_of_file(path).await?;
-        if self.verify_blob(sha256).await.is_err() {
-            let name = blob_name(sha256);
-            if self.storage.restore_file(&name, path).await?.sha256 != sha256 {
-                self.storage.remove(&name).await?;
-                return Err(StoreError::Changed(path.to_owned()));
-            }
-        }
+        self.put_path(sha256, path).await?;
         Ok(ArtifactRef { kind, sha256, bytes, files: BTreeMap::new() })
+    }
+
+    /// Stores a file that has, or had a moment ago, this digest.
+    async fn put_path(&self, digest: Digest, path: &Path) -> Result<(), StoreError> {
+        match self.verify_blob(digest).await {
+            Ok(()) => return Ok(()),
+            Err(StoreError::Blob(_)) => {}
+            Err(error) => return Err(error),
+        }
+        let name = blob_name(digest);
+        if self.storage.restore_file(&name, path).await?.sha256 != digest {
+            self.storage.remove(&name).await?;
+            return Err(StoreError::Changed(path.to_owned()));
+        }
+        Ok(())
     }
 
     /// Reads a blob and checks it against its digest.
@@ -423,10 +508,28 @@ pub(crate) fn reference_to(artifact: &Artifact) -> Result<(ArtifactRef, Bytes), 
             let files: BTreeMap<String, FileRef> =
                 files.iter().map(|(name, bytes)| (name.clone(), file(bytes))).collect();
             let manifest = Bytes::from(canonical_of(&files)?);
-            let bytes = files.values().map(|file| file.bytes).sum();
-            (ArtifactRef { kind: artifact.kind, sha256: Digest::of(&manifest), bytes, files }, manifest)
+            tree(artifact.kind, files, manifest)
         }
+        Payload::Large(large) => match large.single() {
+            Some(LargeFile { about: FileRef { sha256, bytes }, .. }) => {
+                let reference =
+                    ArtifactRef { kind: artifact.kind, sha256: *sha256, bytes: *bytes, files: BTreeMap::new() };
+                (reference, Bytes::new())
+            }
+            None => {
+                let files: BTreeMap<String, FileRef> =
+                    large.files().iter().map(|(name, file)| (name.clone(), file.about)).collect();
+                let manifest = Bytes::from(canonical_of(&files)?);
+                tree(artifact.kind, files, manifest)
+            }
+        },
     })
+}
+
+/// The reference to a tree, and its manifest.
+fn tree(kind: ArtifactType, files: BTreeMap<String, FileRef>, manifest: Bytes) -> (ArtifactRef, Bytes) {
+    let bytes = files.values().map(|file| file.bytes).sum();
+    (ArtifactRef { kind, sha256: Digest::of(&manifest), bytes, files }, manifest)
 }
 
 fn sealed<T: Serialize>(name: &str, record: &T) -> Result<Bytes, StoreError> {
@@ -526,6 +629,50 @@ mod tests {
         assert_eq!(store.put(&artifact).await.unwrap(), reference);
         assert_eq!(store.get(&reference).await.unwrap(), artifact);
         store.verify(&reference).await.unwrap();
+    }
+
+    /// A large artifact, as it is in memory and on disk.
+    fn large(folder: &Path) -> [Artifact; 2] {
+        let bytes = Bytes::from(vec![7; LARGE as usize]);
+        let path = folder.join("large");
+        std::fs::write(&path, &bytes).unwrap();
+        let files = [("read.json".to_owned(), Bytes::from("{}")), ("large".to_owned(), bytes)];
+        let small = LargeFile::in_memory("{}".into());
+        let on_disk = [("read.json".to_owned(), small), ("large".to_owned(), LargeFile::on_disk(path).unwrap())];
+        let kind = ArtifactType::Bars;
+        [Artifact::tree(kind, files.into()), Artifact::large(kind, LargeFiles::tree(on_disk.into()))]
+    }
+
+    #[tokio::test]
+    async fn a_large_artifact_is_the_same_wherever_its_bytes_are() {
+        let place = tempfile::tempdir().unwrap();
+        let [in_memory, on_disk] = large(place.path());
+        let folder = tempfile::tempdir().unwrap();
+        for store in [store().await, Store::open(folder.path().to_str().unwrap()).await.unwrap()] {
+            let reference = store.put(&on_disk).await.unwrap();
+            assert_eq!(reference, store.put(&in_memory).await.unwrap());
+            assert_eq!(store.get(&reference).await.unwrap(), in_memory);
+            assert_eq!(store.open_large(&reference).await.unwrap(), on_disk);
+            let single = ArtifactRef { files: BTreeMap::new(), ..reference.clone() };
+            let single = ArtifactRef { sha256: reference.files["large"].sha256, ..single };
+            let opened = store.open_large(&single).await.unwrap();
+            assert_eq!(opened.files().len(), 1);
+            assert_eq!(reference_to(&opened).unwrap().0.sha256, single.sha256);
+
+            // one that is rotten is not opened
+            store.storage.restore(&blob_name(single.sha256), "rotten".into()).await.unwrap();
+            assert!(matches!(store.open_large(&reference).await, Err(StoreError::Blob(_))));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_large_file_that_changes_before_it_is_stored_is_refused() {
+        let (store, place) = (store().await, tempfile::tempdir().unwrap());
+        let [_, on_disk] = large(place.path());
+        std::fs::write(place.path().join("large"), "changed").unwrap();
+        assert!(matches!(store.put(&on_disk).await, Err(StoreError::Changed(_))));
+        let reference = reference_to(&on_disk).unwrap().0;
+        assert!(matches!(store.get(&reference).await, Err(StoreError::Blob(_))));
     }
 
     #[tokio::test]

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use super::large::{LargeFile, LargeFiles};
 use crate::base::Digest;
 use crate::table::LogicalDigest;
 
@@ -151,6 +152,8 @@ pub enum Payload {
     File(Bytes),
     /// Several files, by name.
     Tree(BTreeMap<String, Bytes>),
+    /// One file or several, too large to be held in memory.
+    Large(LargeFiles),
 }
 
 /// An artifact in memory.
@@ -171,6 +174,23 @@ impl Artifact {
     /// Several named files.
     pub fn tree(kind: ArtifactType, files: BTreeMap<String, Bytes>) -> Self {
         Self { kind, payload: Payload::Tree(files) }
+    }
+
+    /// Files that are not held in memory.
+    pub const fn large(kind: ArtifactType, files: LargeFiles) -> Self {
+        Self { kind, payload: Payload::Large(files) }
+    }
+
+    /// Every file by its name; a single file has none. Clones share their bytes.
+    pub fn files(&self) -> BTreeMap<String, LargeFile> {
+        match &self.payload {
+            Payload::File(bytes) => [(String::new(), LargeFile::in_memory(bytes.clone()))].into(),
+            Payload::Tree(files) => {
+                let file = |(name, bytes): (&String, &Bytes)| (name.clone(), LargeFile::in_memory(bytes.clone()));
+                files.iter().map(file).collect()
+            }
+            Payload::Large(files) => files.files().clone(),
+        }
     }
 }
 

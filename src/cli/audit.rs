@@ -13,7 +13,7 @@ use super::render::table;
 use super::signing::{read_public_key, signing_key};
 use crate::attest::{Envelope, STATEMENT_TYPE, VerifyingKey};
 use crate::base::CancelToken;
-use crate::engine::{self, AuditLevel, AuditOptions, AuditReport, AuditStatus, AuditSubject};
+use crate::engine::{self, AuditLevel, AuditOptions, AuditReport, AuditStatus, AuditSubject, Threads};
 
 /// Exit code when something is not as recorded.
 const MISMATCH: u8 = 3;
@@ -85,13 +85,9 @@ pub(super) struct AuditArgs {
 
 pub(super) async fn audit(session: &Session, args: &AuditArgs) -> Result<ExitCode, CliError> {
     let store = session.existing_store().await?;
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(usize::from(args.threads))
-        .build()
-        .map_err(|error| CliError::Usage(format!("cannot start {} threads: {error}", args.threads)))?;
     let options = AuditOptions {
         level: args.level.into(),
-        pool: Arc::new(pool),
+        pool: Arc::new(Threads::new(usize::from(args.threads))),
         cancel: CancelToken::new(),
         environment: environment(),
         key: verifying_key(args)?,

@@ -11,7 +11,7 @@ use clap::{Args, Subcommand};
 
 use super::Session;
 use super::error::CliError;
-use crate::engine::read_dataset;
+use crate::engine::{Hold, read_dataset};
 use crate::market::{Dataset, ReadOptions};
 use crate::pipeline::parse_read_options;
 
@@ -51,7 +51,9 @@ impl DataPlace {
 
     /// The data set there; what is on disk stays there until it is read.
     async fn open(&self, session: &Session) -> Result<Dataset, CliError> {
-        read_dataset(&self.path, &self.options()?, false, &session.access.nowhere()).await.map_err(CliError::DataFile)
+        read_dataset(&self.path, &self.options()?, Hold::Remote, &session.access.nowhere())
+            .await
+            .map_err(CliError::DataFile)
     }
 }
 

@@ -40,7 +40,8 @@ pub(super) async fn show(mode: ProgressMode, mut events: UnboundedReceiver<RunEv
                 }
             }
         }
-        ProgressMode::None => while events.recv().await.is_some() {},
+        // to close the channel is to be told of nothing more
+        ProgressMode::None => events.close(),
     }
 }
 

@@ -20,7 +20,7 @@ use super::{Session, diagnostic, shell};
 use crate::artifact::Store;
 use crate::attest::SigningKey;
 use crate::base::CancelToken;
-use crate::engine::{self, Admission, NodeRecord, PinnedSources, RunOptions, RunReport, RunStatus};
+use crate::engine::{self, Admission, NodeRecord, PinnedSources, RunOptions, RunReport, RunStatus, Threads};
 use crate::pipeline::{OnConflict, Pipeline};
 use crate::storage::{Holder, Lock};
 
@@ -232,18 +232,14 @@ impl<'a> Runner<'a> {
         sources: PinnedSources,
         run_id: String,
     ) -> Result<RunReport, CliError> {
-        let pool = |threads: usize| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-            pool.map(Arc::new).map_err(|error| CliError::Usage(format!("cannot start {threads} threads: {error}")))
-        };
         let threads = self.args.threads.map_or_else(cores, usize::from);
         // any other number would do: one more costs no time
-        let check = if self.check { Some(pool(threads + 1)?) } else { None };
+        let check = self.check.then(|| Arc::new(Threads::new(threads + 1)));
         let (events, shown) = mpsc::unbounded_channel();
         let options = RunOptions {
             run_id,
             jobs: self.args.jobs.map_or_else(cores, usize::from),
-            pool: pool(threads)?,
+            pool: Arc::new(Threads::new(threads)),
             now: super::clock(),
             cancel: self.cancel.clone(),
             events,

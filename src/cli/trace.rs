@@ -93,6 +93,7 @@ pub(super) async fn cat(session: &Session, args: &CatArgs) -> Result<ExitCode, C
         (Payload::File(_), Some(file)) => {
             return Err(CliError::Usage(format!("the artifact is one file, without a name: leave `{file}` out")));
         }
+        (Payload::Large(_), _) => return Err(CliError::Usage("a bug: the artifact was not read".to_owned())),
         (Payload::Tree(mut files), file) => {
             let names: Vec<String> = files.keys().cloned().collect();
             let found = file.as_ref().and_then(|file| files.remove(file));

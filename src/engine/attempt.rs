@@ -12,7 +12,10 @@ use super::compare::{compare, has_table, logical_digests};
 use super::event::RunEvent;
 use super::log::AttemptLog;
 use super::repeat;
-use crate::artifact::{Action, Artifact, ArtifactRef, Commit, Ledger, MadeBy, Scratch, Store, StoreError};
+use super::threads::Threads;
+use crate::artifact::{
+    Action, Artifact, ArtifactRef, ArtifactType, Commit, Ledger, MadeBy, Payload, Scratch, Store, StoreError,
+};
 use crate::base::{CancelToken, Digest, Timestamp};
 use crate::node::{CommandError, Executor, InputArtifact, NodeContext, NodeError, NodeKind, NodeOutput, PinnedFile};
 use crate::pipeline::{CacheMode, FailureClass, LookUp};
@@ -41,9 +44,9 @@ pub(super) struct Attempt {
     pub run: String,
     pub store: Store,
     pub registry: RegistryClient,
-    pub pool: Arc<rayon::ThreadPool>,
-    /// The pool to execute it on a second time, to see whether it gives the same bytes.
-    pub check: Option<Arc<rayon::ThreadPool>>,
+    pub pool: Arc<Threads>,
+    /// The threads to execute it on a second time, to see whether it gives the same bytes.
+    pub check: Option<Arc<Threads>>,
     pub cancel: CancelToken,
     pub events: UnboundedSender<RunEvent>,
     pub log: AttemptLog,
@@ -127,7 +130,7 @@ pub(super) async fn attempt(attempt: Attempt) -> Result<Made, AttemptError> {
 /// Runs the body to its end, or to the end of its time.
 pub(super) async fn in_time(
     attempt: &Attempt,
-    pool: Arc<rayon::ThreadPool>,
+    pool: Arc<Threads>,
     context: NodeContext,
 ) -> Result<NodeOutput, AttemptError> {
     let body = execute(attempt.kind, attempt.with.clone(), pool, context);
@@ -193,9 +196,14 @@ pub(super) async fn context(
 }
 
 async fn load(attempt: &Attempt, reference: &ArtifactRef) -> Result<InputArtifact, StoreError> {
+    let streams = reference.kind == ArtifactType::Bars || attempt.kind.descriptor().behaviour.open_inputs;
     let artifact = match attempt.pinned.get(&reference.sha256) {
+        // a large one lies where anybody may change it: the store has it by now
+        Some(Artifact { payload: Payload::Large(_), .. }) | None if streams => {
+            attempt.store.open_large(reference).await?
+        }
+        Some(Artifact { payload: Payload::Large(_), .. }) | None => attempt.store.get(reference).await?,
         Some(artifact) => artifact.clone(),
-        None => attempt.store.get(reference).await?,
     };
     Ok(InputArtifact { reference: reference.clone(), artifact })
 }
@@ -204,14 +212,14 @@ async fn load(attempt: &Attempt, reference: &ArtifactRef) -> Result<InputArtifac
 pub(super) async fn execute(
     kind: &'static dyn NodeKind,
     with: Value,
-    pool: Arc<rayon::ThreadPool>,
+    pool: Arc<Threads>,
     context: NodeContext,
 ) -> Result<NodeOutput, NodeError> {
     let declared = kind.declared(&with).unwrap_or_default().outputs;
     let computes = kind.descriptor().behaviour.executor == Executor::Pool;
     let work = move || {
         let run = AssertUnwindSafe(|| match computes {
-            true => pool.install(|| kind.run(&with, &context)),
+            true => pool.pool().map_err(NodeError::failed)?.install(|| kind.run(&with, &context)),
             // who waits must not hold a thread that others compute on
             false => kind.run(&with, &context),
         });

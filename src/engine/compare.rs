@@ -1,12 +1,13 @@
 //! Whether two artifacts are the same, and if not, where they differ first: in values, or in how equal values are written.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
 
 use bytes::Bytes;
 use serde_json::Value;
 
-use crate::artifact::{Artifact, Payload};
-use crate::table::{LogicalDigest, Table};
+use crate::artifact::{Artifact, LargeFile, Payload, Place};
+use crate::table::{LogicalDigest, Table, logical_digest_of};
 
 /// How two artifacts compare.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,14 +34,14 @@ impl Sameness {
 /// Compares an artifact of then with one of now. A table differs at a column and a row, JSON at a path, anything else at a
 /// byte.
 pub(super) fn compare(port: &str, before: &Artifact, now: &Artifact) -> Sameness {
-    let (before, now) = (files(&before.payload), files(&now.payload));
+    let (before, now) = (before.files(), now.files());
     let names: BTreeSet<&String> = before.keys().chain(now.keys()).collect();
     let mut encoding = None;
     for name in names {
         let label = label(port, name);
         let found = match (before.get(name), now.get(name)) {
-            (Some(before), Some(now)) if before == now => continue,
-            (Some(before), Some(now)) => file(&label, before, now),
+            (Some(before), Some(now)) if before.about == now.about => continue,
+            (Some(before), Some(now)) => large(&label, before, now),
             (None, _) => Sameness::ValuesDiffer(format!("{label}: is there now and was not then")),
             (_, None) => Sameness::ValuesDiffer(format!("{label}: was there then and is not now")),
         };
@@ -53,14 +54,6 @@ pub(super) fn compare(port: &str, before: &Artifact, now: &Artifact) -> Sameness
     encoding.map_or(Sameness::Identical, Sameness::EncodingOnly)
 }
 
-/// The bytes of an artifact, file by file; a single file has no name.
-pub(super) fn files(payload: &Payload) -> BTreeMap<String, Bytes> {
-    match payload {
-        Payload::File(bytes) => [(String::new(), bytes.clone())].into(),
-        Payload::Tree(files) => files.clone(),
-    }
-}
-
 /// What every Parquet file begins with.
 const PARQUET: &[u8] = b"PAR1";
 
@@ -69,20 +62,36 @@ pub(super) fn has_table(artifact: &Artifact) -> bool {
     match &artifact.payload {
         Payload::File(bytes) => bytes.starts_with(PARQUET),
         Payload::Tree(files) => files.values().any(|bytes| bytes.starts_with(PARQUET)),
+        Payload::Large(files) => files.files().values().any(is_parquet),
     }
+}
+
+fn is_parquet(file: &LargeFile) -> bool {
+    file.beginning(PARQUET.len()).is_ok_and(|begin| begin == PARQUET)
 }
 
 /// The digests of the values of every table in an artifact, by port or `port/file`.
 pub(super) fn logical_digests(port: &str, artifact: &Artifact) -> BTreeMap<String, LogicalDigest> {
-    let tables = files(&artifact.payload).into_iter().filter(|(_, bytes)| bytes.starts_with(PARQUET));
     // a Parquet file that is no table of ours has types that we do not read, and no digest
-    tables
-        .filter_map(|(name, bytes)| Some((label(port, &name), Table::from_parquet(bytes).ok()?.logical_digest())))
-        .collect()
+    let digest = |file: &LargeFile| match &file.place {
+        Place::Memory(bytes) => logical_digest_of(bytes.clone(), |bytes| Ok(bytes.clone())).ok(),
+        Place::Disk(path) => logical_digest_of(File::open(path).ok()?, File::try_clone).ok(),
+    };
+    let tables = artifact.files().into_iter().filter(|(_, file)| is_parquet(file));
+    tables.filter_map(|(name, file)| Some((label(port, &name), digest(&file)?))).collect()
 }
 
 fn label(port: &str, file: &str) -> String {
     if file.is_empty() { port.to_owned() } else { format!("{port}/{file}") }
+}
+
+fn large(label: &str, before: &LargeFile, now: &LargeFile) -> Sameness {
+    match (before.read(), now.read()) {
+        (Ok(before), Ok(now)) => file(label, &before, &now),
+        (Err(error), _) | (_, Err(error)) => {
+            Sameness::ValuesDiffer(format!("{label}: its digest is another one, and it cannot be read: {error}"))
+        }
+    }
 }
 
 fn file(label: &str, before: &Bytes, now: &Bytes) -> Sameness {

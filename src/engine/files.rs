@@ -11,12 +11,17 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use glob::{MatchOptions, Pattern};
+use tempfile::TempDir;
+use tokio::sync::OnceCell;
 
 use super::sources::{unreadable, words};
+use crate::artifact::LARGE;
+use crate::base::Digest;
 use crate::market::{Dataset, FileData, Files, ReadOptions};
 use crate::storage::Storage;
 
@@ -26,6 +31,31 @@ pub struct FoundFile {
     /// Its name, by which files are ordered.
     pub name: String,
     place: Place,
+}
+
+/// What is done with the bytes of files that are read.
+#[derive(Clone, Copy, Debug)]
+pub enum Hold<'a> {
+    /// Files on disk are left there; others are held in memory.
+    Remote,
+    /// All are held in memory, but those of large data sets: they stay on disk, and come here from a bucket.
+    Small(&'a Room),
+}
+
+/// A folder for large files of buckets, made when there is one.
+#[derive(Debug, Default)]
+pub struct Room(OnceCell<TempDir>);
+
+impl Room {
+    async fn path(&self, outside: &Storage) -> Result<&Path, String> {
+        let folder = self.0.get_or_try_init(|| outside.room()).await;
+        folder.map(TempDir::path).map_err(|error| words(&error))
+    }
+
+    /// The folder, if it was needed.
+    pub(super) fn kept(self) -> Option<Arc<TempDir>> {
+        self.0.into_inner().map(Arc::new)
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -43,6 +73,35 @@ impl FoundFile {
         }
     }
 
+    /// How many bytes it has.
+    async fn size(&self) -> Result<u64, String> {
+        match &self.place {
+            Place::Disk(path) => {
+                let about = std::fs::metadata(path);
+                about.map(|about| about.len()).map_err(|error| unreadable(&path.to_string_lossy(), &error))
+            }
+            Place::Object(storage, name) => {
+                let size = storage.size(name).await.map_err(|error| words(&error))?;
+                size.ok_or_else(|| gone(storage, name))
+            }
+        }
+    }
+
+    /// Where it is on disk, or is from now on.
+    async fn bring(&self, room: &Room) -> Result<PathBuf, String> {
+        match &self.place {
+            Place::Disk(path) => Ok(path.clone()),
+            Place::Object(storage, name) => {
+                let path = room
+                    .path(storage)
+                    .await?
+                    .join(Digest::of(format!("{}/{name}", storage.location()).as_bytes()).to_string());
+                let fetched = storage.fetch(name, &path).await.map_err(|error| words(&error))?;
+                fetched.map(|_| path).ok_or_else(|| gone(storage, name))
+            }
+        }
+    }
+
     /// Reads it whole.
     ///
     /// # Errors
@@ -55,10 +114,14 @@ impl FoundFile {
             }
             Place::Object(storage, name) => {
                 let bytes = storage.get(name).await.map_err(|error| words(&error))?;
-                bytes.ok_or_else(|| format!("`{}/{name}` does not exist", storage.location()))
+                bytes.ok_or_else(|| gone(storage, name))
             }
         }
     }
+}
+
+fn gone(storage: &Storage, name: &str) -> String {
+    format!("`{}/{name}` does not exist", storage.location())
 }
 
 /// Says whether a file holds rows.
@@ -82,47 +145,62 @@ pub async fn find_data_files(path: &str, outside: &Storage) -> Result<Vec<FoundF
     Ok(found)
 }
 
-/// Finds the files of a data set; in memory whole, or left on disk where they are there. A bucket is reached as `outside` is.
+/// Finds the files of a data set. A bucket is reached as `outside` is.
 ///
 /// # Errors
 /// A file is missing or cannot be read.
 pub async fn read_dataset(
     path: &str,
     read: &ReadOptions,
-    in_memory: bool,
+    hold: Hold<'_>,
     outside: &Storage,
 ) -> Result<Dataset, String> {
     let mut join = BTreeMap::new();
     for (name, table) in &read.join {
-        join.insert(name.clone(), data_files(&table.path, in_memory, outside).await?);
+        join.insert(name.clone(), data_files(&table.path, hold, outside).await?);
     }
     let events = read.adjust.as_ref().and_then(|adjust| adjust.events.as_deref());
     Ok(Dataset {
         options: read.clone(),
-        bars: data_files(path, in_memory, outside).await?,
-        events: optional_files(events, in_memory, outside).await?,
-        calendar: optional_files(read.calendar.sessions.as_deref(), in_memory, outside).await?,
+        bars: data_files(path, hold, outside).await?,
+        events: optional_files(events, hold, outside).await?,
+        calendar: optional_files(read.calendar.sessions.as_deref(), hold, outside).await?,
         join,
     })
 }
 
-async fn optional_files(path: Option<&str>, in_memory: bool, outside: &Storage) -> Result<Files, String> {
+async fn optional_files(path: Option<&str>, hold: Hold<'_>, outside: &Storage) -> Result<Files, String> {
     match path {
-        Some(path) => data_files(path, in_memory, outside).await,
+        Some(path) => data_files(path, hold, outside).await,
         None => Ok(Files::new()),
     }
 }
 
-async fn data_files(path: &str, in_memory: bool, outside: &Storage) -> Result<Files, String> {
+async fn data_files(path: &str, hold: Hold<'_>, outside: &Storage) -> Result<Files, String> {
     const AT_ONCE: usize = 8;
-    let read = find_data_files(path, outside).await?.into_iter().map(|found| async move {
-        let data = match found.on_disk() {
-            Some(place) if !in_memory => FileData::Local(place.to_owned()),
+    let found = find_data_files(path, outside).await?;
+    let room = match hold {
+        Hold::Small(room) if is_large(&found).await? => Some(room),
+        _ => None,
+    };
+    let read = found.into_iter().map(|found| async move {
+        let data = match (hold, room, found.on_disk()) {
+            (Hold::Remote, _, Some(place)) => FileData::Local(place.to_owned()),
+            (_, Some(room), _) => FileData::Local(found.bring(room).await?),
             _ => FileData::Memory(found.read().await?),
         };
         Ok::<_, String>((found.name, data))
     });
     stream::iter(read).buffered(AT_ONCE).try_collect().await
+}
+
+/// Says whether files are too large to be held in memory together.
+async fn is_large(files: &[FoundFile]) -> Result<bool, String> {
+    let mut bytes = 0;
+    for file in files {
+        bytes += file.size().await?;
+    }
+    Ok(bytes > LARGE)
 }
 
 async fn find_files(path: &str, outside: &Storage) -> Result<Vec<FoundFile>, String> {

@@ -2,17 +2,18 @@
 //!
 //! ```text
 //! runs/<date>/<id>/start.json            what was asked for, with the digests of all sources
-//! runs/<date>/<id>/nodes/<n>.json        what became of nodes that ended in one moment
+//! runs/<date>/<id>/nodes/<n>.json        what became of nodes that ended in one moment, and what happened meanwhile
 //! runs/<date>/<id>/logs/<node>.<k>.log   lines of attempt k of a node
-//! runs/<date>/<id>/events/<n>.ndjson     what happened, in order, written with the nodes
 //! runs/<date>/<id>/openlineage.ndjson    the same as OpenLineage events, for catalogues of data
 //! runs/<date>/<id>/end.json              how the run ended; without it the run was interrupted
 //! ```
+//!
+//! Records are sealed. Logs are not, but the records of their nodes have their digests; nor is the lineage, whose digest
+//! the end has, with the number of nodes: so what is removed from the record of a run that ended is missed.
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 
 use super::RunReport;
@@ -65,6 +66,12 @@ pub struct EndRecord {
     pub reason: String,
     /// When.
     pub at: Timestamp,
+    /// How many nodes have a record; version 0.1 did not count them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nodes: Option<usize>,
+    /// SHA-256 of the lineage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lineage: Option<Digest>,
 }
 
 /// A run as read back.
@@ -102,30 +109,30 @@ pub(super) struct Journal {
     store: Store,
     folder: String,
     /// Records of nodes, and events, that are not written yet.
-    nodes: Vec<NodeRecord>,
-    events: Vec<u8>,
+    moment: Moment,
     lineage: Lineage,
     /// How often those were written.
-    chunks: usize,
+    moments: usize,
+    /// How many nodes have been recorded.
+    recorded: usize,
 }
 
-/// What became of several nodes. Version 0.1 wrote an object for each node, which is still read.
-struct NodeRecords(Vec<NodeRecord>);
-
-impl Serialize for NodeRecords {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        json!({"nodes": self.0}).serialize(serializer)
-    }
+/// What became of several nodes, and what happened meanwhile, in order; events are for people and not read back. Version 0.1
+/// wrote an object for each node, which is still read.
+#[derive(Default, Serialize)]
+struct Moment {
+    nodes: Vec<NodeRecord>,
+    events: Vec<Value>,
 }
 
-impl<'de> Deserialize<'de> for NodeRecords {
+impl<'de> Deserialize<'de> for Moment {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut record = Value::deserialize(deserializer)?;
         let nodes = match record.get_mut("nodes").map(Value::take) {
             Some(several) => serde_json::from_value(several),
             None => serde_json::from_value(record).map(|single| vec![single]),
         };
-        nodes.map(Self).map_err(serde::de::Error::custom)
+        nodes.map(|nodes| Self { nodes, events: Vec::new() }).map_err(serde::de::Error::custom)
     }
 }
 
@@ -134,38 +141,37 @@ impl Journal {
     pub(super) async fn start(store: &Store, start: &StartRecord) -> Result<Self, StoreError> {
         let folder = folder_of(&start.at, &start.run);
         let lineage = Lineage::start(start);
-        let journal = Self { store: store.clone(), folder, nodes: Vec::new(), events: Vec::new(), lineage, chunks: 0 };
+        let journal =
+            Self { store: store.clone(), folder, moment: Moment::default(), lineage, moments: 0, recorded: 0 };
         journal.write("start.json", start).await?;
         Ok(journal)
     }
 
     /// Keeps an event for the record.
     pub(super) fn note(&mut self, event: &RunEvent) {
-        let line = match event {
+        let event = match event {
             // for eyes only: its timing would be all that differs between two records
             RunEvent::Progress { .. } => return,
             // the rest of it is in the node's own record
-            RunEvent::NodeEnded { record } => serde_json::to_vec(&json!({"node_ended": {
+            RunEvent::NodeEnded { record } => Ok(json!({"node_ended": {
                 "node": record.node, "outcome": record.outcome, "reason": record.reason, "at": record.ended,
             }})),
-            other => serde_json::to_vec(other),
+            other => serde_json::to_value(other),
         };
-        if let Ok(line) = line {
-            self.events.extend_from_slice(&line);
-            self.events.push(b'\n');
-        }
+        self.moment.events.extend(event);
     }
 
     /// Keeps what became of a node for the record. It is written with others of the same moment: results are found by
     /// their fingerprints, so that a kill in between loses a line of the record and no work.
     pub(super) fn node(&mut self, record: NodeRecord) {
         self.lineage.node(&record);
-        self.nodes.push(record);
+        self.recorded += 1;
+        self.moment.nodes.push(record);
     }
 
     /// How many records of nodes are not written yet.
     pub(super) fn held_back(&self) -> usize {
-        self.nodes.len()
+        self.moment.nodes.len()
     }
 
     /// Writes the log of an attempt.
@@ -177,37 +183,33 @@ impl Journal {
 
     /// Writes what was held back.
     pub(super) async fn flush(&mut self) -> Result<(), StoreError> {
-        let chunk = self.chunks;
-        if self.nodes.is_empty() && self.events.is_empty() {
+        if self.moment.nodes.is_empty() && self.moment.events.is_empty() {
             return Ok(());
         }
-        if !self.nodes.is_empty() {
-            let records = NodeRecords(std::mem::take(&mut self.nodes));
-            self.write(&format!("nodes/{chunk:06}.json"), &records).await?;
-        }
-        if !self.events.is_empty() {
-            let name = format!("{}/events/{chunk:06}.ndjson", self.folder);
-            self.store.storage().commit(&name, Bytes::from(std::mem::take(&mut self.events))).await?;
-        }
-        self.chunks += 1;
+        let moment = std::mem::take(&mut self.moment);
+        self.write(&format!("nodes/{:06}.json", self.moments), &moment).await?;
+        self.moments += 1;
         Ok(())
     }
 
     /// Writes what was held back, and makes all that was written survive a power loss: a promotion names this run, and no
-    /// later run could write its records again.
-    pub(super) async fn make_durable(&mut self) -> Result<(), StoreError> {
+    /// later run could write its records again. The start is written anew if the store was removed under the run.
+    pub(super) async fn make_durable(&mut self, start: &StartRecord) -> Result<(), StoreError> {
         self.flush().await?;
+        self.write("start.json", start).await?;
         let storage = self.store.storage();
         Ok(storage.flush(&storage.list(&self.folder).await?).await?)
     }
 
     /// Writes what was held back and, last, the end.
-    pub(super) async fn end(mut self, end: &EndRecord) -> Result<(), StoreError> {
+    pub(super) async fn end(mut self, status: RunStatus, reason: String, at: Timestamp) -> Result<(), StoreError> {
         self.flush().await?;
-        let lineage = std::mem::take(&mut self.lineage).end(end);
-        let name = format!("{}/openlineage.ndjson", self.folder);
-        self.store.storage().create(&name, lineage.into()).await?;
-        self.write("end.json", end).await
+        let mut end = EndRecord { status, reason, at, nodes: Some(self.recorded), lineage: None };
+        let lineage = std::mem::take(&mut self.lineage).end(&end);
+        end.lineage = Some(Digest::of(&lineage));
+        // a run that was stopped for so long that others took it for interrupted knows better
+        self.store.storage().restore(&lineage_name(&self.folder), lineage.into()).await?;
+        self.write("end.json", &end).await
     }
 
     async fn write<T>(&self, name: &str, record: &T) -> Result<(), StoreError>
@@ -217,6 +219,11 @@ impl Journal {
         let name = format!("{}/{name}", self.folder);
         self.store.commit_record(&name, record).await.map(drop)
     }
+}
+
+/// Where the lineage of a run is.
+pub(super) fn lineage_name(folder: &str) -> String {
+    format!("{folder}/openlineage.ndjson")
 }
 
 fn log_name(folder: &str, node: &str, attempt: usize) -> String {
@@ -242,8 +249,16 @@ pub(super) fn folder_of(at: &Timestamp, run: &str) -> String {
 
 /// The folders of all runs, newest first.
 pub(super) async fn run_folders(store: &Store) -> Result<Vec<String>, StoreError> {
+    newest_run_folders(store, usize::MAX).await
+}
+
+/// The folders of so many runs at least, newest first; older days are not looked at.
+pub(super) async fn newest_run_folders(store: &Store, enough: usize) -> Result<Vec<String>, StoreError> {
     let mut folders = Vec::new();
     for date in store.storage().folders("runs").await?.into_iter().rev() {
+        if folders.len() >= enough {
+            break;
+        }
         let runs = store.storage().folders(&format!("runs/{date}")).await?;
         folders.extend(runs.into_iter().rev().map(|run| format!("runs/{date}/{run}")));
     }
@@ -268,7 +283,7 @@ pub struct RunHead {
 /// The store cannot be reached.
 pub async fn run_heads(store: &Store, limit: usize) -> Result<Vec<RunHead>, StoreError> {
     let mut heads = Vec::new();
-    for folder in run_folders(store).await?.into_iter().take(limit) {
+    for folder in newest_run_folders(store, limit).await?.into_iter().take(limit) {
         heads.extend(read_head(store, &folder).await?);
     }
     Ok(heads)
@@ -284,7 +299,7 @@ async fn read_head(store: &Store, folder: &str) -> Result<Option<RunHead>, Store
 }
 
 /// How a run ended. A run that was stopped while it wrote this has no end.
-async fn read_end(store: &Store, folder: &str) -> Result<Option<EndRecord>, StoreError> {
+pub(super) async fn read_end(store: &Store, folder: &str) -> Result<Option<EndRecord>, StoreError> {
     match store.read_record(&format!("{folder}/end.json")).await {
         Err(StoreError::Record { source, .. }) if source.is_torn() => Ok(None),
         end => end,
@@ -341,10 +356,10 @@ pub(super) async fn read_folder(store: &Store, folder: &str) -> Result<Option<Ru
     let end = read_end(store, folder).await?;
     let mut nodes = Vec::new();
     for name in store.storage().list(&format!("{folder}/nodes")).await? {
-        match store.read_record::<NodeRecords>(&name).await {
+        match store.read_record::<Moment>(&name).await {
             // a run that was stopped while it wrote this never wrote it
             Err(StoreError::Record { source, .. }) if end.is_none() && source.is_torn() => {}
-            records => nodes.extend(records?.into_iter().flat_map(|records| records.0)),
+            moment => nodes.extend(moment?.into_iter().flat_map(|moment| moment.nodes)),
         }
     }
     nodes.sort_by(|a, b| (a.ended, &a.node).cmp(&(b.ended, &b.node)));
@@ -377,7 +392,7 @@ pub async fn read_log(
 /// The store cannot be reached.
 pub async fn last_parts(store: &Store, pipeline: &str) -> Result<BTreeMap<String, Value>, StoreError> {
     let mut parts = BTreeMap::new();
-    for folder in run_folders(store).await?.into_iter().take(LOOK_BACK_RUNS) {
+    for folder in newest_run_folders(store, LOOK_BACK_RUNS).await?.into_iter().take(LOOK_BACK_RUNS) {
         // an old record that cannot be read only makes an explanation shorter
         let Ok(Some(view)) = read_folder(store, &folder).await else { continue };
         if view.start.pipeline == pipeline {

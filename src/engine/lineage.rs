@@ -2,7 +2,7 @@
 //!
 //! `openlineage.ndjson` has one event a line, by time: START and COMPLETE, FAIL or ABORT of the run, and of each node that
 //! ran; a node whose result was reused did not run and has none. A node is a job of its own (`PIPELINE.NODE`) whose parent
-//! is the run. A dataset is an artifact: `PIPELINE.NODE.PORT`, or `PIPELINE.sources.NAME`, and its version is its SHA-256.
+//! is the run. A run that was killed leaves none: the next run writes it, from its records. A dataset is an artifact: `PIPELINE.NODE.PORT`, or `PIPELINE.sources.NAME`, and its version is its SHA-256.
 //!
 //! # References
 //! OpenLineage 2-0-2, `RunEvent`.
@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::event::{NodeRecord, Outcome, RunStatus};
-use super::journal::{EndRecord, StartRecord};
+use super::journal::{EndRecord, RunView, StartRecord};
 use crate::artifact::ArtifactRef;
 use crate::attest::PROGRAM_VERSION;
 use crate::base::{Digest, Timestamp};
@@ -70,7 +70,8 @@ impl Lineage {
             lineage.facets.insert("parent".to_owned(), parent_facet(&node_run(parent, node), node));
         }
         let facets = lineage.facets.clone();
-        let event = lineage.event("START", start.at, &start.run, facets, &lineage.job(), &lineage.sources, &[]);
+        let sources = lineage.sources.clone();
+        let event = lineage.event("START", start.at, &start.run, facets, &lineage.job(), sources, Vec::new());
         lineage.events.push((start.at, event));
         lineage
     }
@@ -90,10 +91,11 @@ impl Lineage {
                 dataset(&name, reference.sha256, Some(reference))
             })
             .collect();
-        self.written.extend(outputs.iter().cloned());
         if record.attempts.is_empty() {
+            self.written.extend(outputs);
             return;
         }
+        self.written.extend(outputs.iter().cloned());
         let inputs: Vec<Value> = super::audit::input_digests(&record.parts)
             .into_iter()
             .map(|digest| {
@@ -105,7 +107,7 @@ impl Lineage {
         let job = Job { name: format!("{}.{}", self.pipeline, record.node), kind: &record.kind };
         let mut facets: Map<String, Value> =
             [("parent".to_owned(), parent_facet(&self.run, &self.pipeline))].into_iter().collect();
-        let started = self.event("START", record.started, &run, facets.clone(), &job, &inputs, &[]);
+        let started = self.event("START", record.started, &run, facets.clone(), &job, inputs.clone(), Vec::new());
         let how = match record.outcome {
             Outcome::Succeeded | Outcome::Reused => "COMPLETE",
             Outcome::Failed => "FAIL",
@@ -115,7 +117,7 @@ impl Lineage {
         if !record.reason.is_empty() {
             facets.insert("errorMessage".to_owned(), error_facet(&record.reason));
         }
-        let ended = self.event(how, record.ended, &run, facets, &job, &inputs, &outputs);
+        let ended = self.event(how, record.ended, &run, facets, &job, inputs, outputs);
         self.events.extend([(record.started, started), (record.ended, ended)]);
     }
 
@@ -130,7 +132,8 @@ impl Lineage {
         if !end.reason.is_empty() {
             facets.insert("errorMessage".to_owned(), error_facet(&end.reason));
         }
-        let event = self.event(how, end.at, &self.run, facets, &self.job(), &self.sources, &self.written);
+        let (sources, written) = (std::mem::take(&mut self.sources), std::mem::take(&mut self.written));
+        let event = self.event(how, end.at, &self.run, facets, &self.job(), sources, written);
         let mut events = std::mem::take(&mut self.events);
         // stable: of one moment, a start stays before its end, and the run's end stays last
         events.sort_by_key(|(at, _)| *at);
@@ -146,21 +149,34 @@ impl Lineage {
         run: &str,
         facets: Map<String, Value>,
         job: &Job<'_>,
-        inputs: &[Value],
-        outputs: &[Value],
+        inputs: Vec<Value>,
+        outputs: Vec<Value>,
     ) -> Value {
         let kind = json!({"processingType": "BATCH", "integration": "WALKFORWARD", "jobType": job.kind});
-        json!({
+        let mut event = json!({
             "eventType": how,
             "eventTime": at.rfc3339(),
             "run": {"runId": run, "facets": facets},
             "job": {"namespace": NAMESPACE, "name": job.name, "facets": {"jobType": facet(JOB_TYPE_FACET, kind)}},
-            "inputs": inputs,
-            "outputs": outputs,
+            "inputs": [],
+            "outputs": [],
             "producer": PROGRAM_VERSION,
             "schemaURL": RUN_EVENT,
-        })
+        });
+        // moved: of a run of many nodes, these are long
+        event["inputs"] = inputs.into();
+        event["outputs"] = outputs.into();
+        event
     }
+}
+
+/// The lineage of a run that was interrupted: it ends, stopped, when the last node that is on record did.
+pub(super) fn of_interrupted(view: &RunView) -> Vec<u8> {
+    let mut lineage = Lineage::start(&view.start);
+    view.nodes.iter().for_each(|node| lineage.node(node));
+    let at = view.nodes.iter().map(|node| node.ended).max().unwrap_or(view.start.at);
+    let reason = "interrupted: the run did not come to its end".to_owned();
+    lineage.end(&EndRecord { status: RunStatus::Cancelled, reason, at, nodes: None, lineage: None })
 }
 
 /// The id of a node's execution: a UUID that follows from the run and the node.
@@ -256,7 +272,13 @@ mod tests {
         lineage.node(&node("a", Outcome::Succeeded, "bars", (1, 4)));
         lineage.node(&node("reused", Outcome::Reused, "bars", (1, 1)));
         lineage.node(&node("b", Outcome::Failed, "a", (4, 5)));
-        let end = EndRecord { status: RunStatus::Failed, reason: "b failed".to_owned(), at: at(6) };
+        let end = EndRecord {
+            status: RunStatus::Failed,
+            reason: "b failed".to_owned(),
+            at: at(6),
+            nodes: None,
+            lineage: None,
+        };
         let text = String::from_utf8(lineage.end(&end)).unwrap();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }

@@ -16,6 +16,7 @@ mod event;
 mod exclusive;
 mod files;
 pub mod gc;
+mod interrupted;
 mod journal;
 mod lineage;
 mod log;
@@ -26,6 +27,7 @@ mod queue;
 mod repeat;
 mod scheduler;
 mod sources;
+mod threads;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -46,12 +48,13 @@ pub use audit::{
 };
 pub use event::{AttemptRecord, NodeRecord, Outcome, RunEvent, RunStatus};
 pub use exclusive::{Admission, acquire, enter, group_lock_name, is_live, live_runs, run_lock_name};
-pub use files::{FoundFile, find_data_files, read_dataset};
+pub use files::{FoundFile, Hold, Room, find_data_files, read_dataset};
 pub use journal::{EndRecord, RunHead, RunView, StartRecord, last_parts, read_log, read_run, run_before, run_heads};
 pub use notify::{DueNotification, outbox};
 pub use provenance::PROVENANCE_V1;
 pub use scheduler::run;
 pub use sources::{PinnedSources, pin};
+pub use threads::{Threads, ThreadsError};
 
 /// What a run needs from outside.
 pub struct RunOptions {
@@ -59,8 +62,8 @@ pub struct RunOptions {
     pub run_id: String,
     /// How many nodes may run at once.
     pub jobs: usize,
-    /// The pool that node bodies compute on.
-    pub pool: Arc<rayon::ThreadPool>,
+    /// The threads that node bodies compute on.
+    pub pool: Arc<Threads>,
     /// Tells the time for records.
     pub now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
     /// Asks the run to stop.
@@ -77,8 +80,8 @@ pub struct RunOptions {
     pub parent: Option<String>,
     /// Signs what is said of promoted models.
     pub signer: Option<Arc<SigningKey>>,
-    /// Every node that runs is executed a second time on this pool, to see whether it gives the same bytes.
-    pub check: Option<Arc<rayon::ThreadPool>>,
+    /// Every node that runs is executed a second time on these threads, to see whether it gives the same bytes.
+    pub check: Option<Arc<Threads>>,
 }
 
 impl RunOptions {

@@ -166,6 +166,14 @@ async fn write(
     Ok(())
 }
 
+/// The slots that a statement about a promotion of a model stands beside, whether there is an entry in them or not.
+pub(super) async fn slots_beside(store: &Store, model: &str) -> Result<BTreeSet<u64>, StoreError> {
+    let folder = format!("registry/{model}/provenance/");
+    let names = store.storage().list(&folder).await?;
+    let slot = |name: &String| name.strip_prefix(&folder)?.strip_suffix(".json")?.parse().ok();
+    Ok(names.iter().filter_map(slot).collect())
+}
+
 /// What stands beside the promotions of a model, by slot: statement and envelope, as far as they are there.
 pub(super) async fn read_beside(
     store: &Store,

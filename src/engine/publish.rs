@@ -1,10 +1,10 @@
 //! Copies of outputs outside the store, for people: written whole or not at all.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{EngineError, NodeRecord};
-use crate::artifact::{Artifact, Payload, Store};
+use crate::artifact::{Artifact, LargeFile, Store};
 use crate::pipeline::{Node, Pipeline, RUN_ID};
 use crate::storage::Faults;
 
@@ -26,7 +26,7 @@ pub(super) async fn publish(
         for (port, path) in &node.publish {
             let Some(reference) = record.outputs.get(port) else { continue };
             let path = path.replace(RUN_ID, run);
-            let artifact = store.get(reference).await?;
+            let artifact = store.open_large(reference).await?;
             let faults = store.storage().faults();
             write(&artifact, &path, faults)
                 .await
@@ -38,19 +38,17 @@ pub(super) async fn publish(
 }
 
 async fn write(artifact: &Artifact, path: &str, faults: &Faults) -> std::io::Result<()> {
-    match &artifact.payload {
-        Payload::File(bytes) => write_file(Path::new(path), bytes, faults).await,
-        Payload::Tree(files) => {
-            for (name, bytes) in files {
-                write_file(&Path::new(path).join(name), bytes, faults).await?;
-            }
-            Ok(())
-        }
+    let path = Path::new(path);
+    for (name, file) in artifact.files() {
+        // a single file has no name
+        let to = if name.is_empty() { path.to_owned() } else { path.join(name) };
+        write_file(&to, file, faults).await?;
     }
+    Ok(())
 }
 
-async fn write_file(path: &Path, bytes: &[u8], faults: &Faults) -> std::io::Result<()> {
-    if tokio::fs::read(path).await.is_ok_and(|found| found == bytes) {
+async fn write_file(path: &Path, file: LargeFile, faults: &Faults) -> std::io::Result<()> {
+    if is_right(path, &file).await {
         return Ok(());
     }
     let name = path.to_string_lossy();
@@ -61,9 +59,18 @@ async fn write_file(path: &Path, bytes: &[u8], faults: &Faults) -> std::io::Resu
     // beside the target, so that the rename stays on one disk; the process id keeps two runs apart
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(format!(".{}.tmp", std::process::id()));
-    tokio::fs::write(&temporary, bytes).await?;
+    let to = PathBuf::from(&temporary);
+    tokio::task::spawn_blocking(move || file.copy_to(&to)).await.map_err(std::io::Error::other)??;
     // once half-way: a copy that is not whole must not have its name
     faults.before(PUBLISH, &name)?;
     tokio::fs::rename(&temporary, path).await?;
     faults.after(PUBLISH, &name)
+}
+
+/// Says whether a file is there already.
+async fn is_right(path: &Path, file: &LargeFile) -> bool {
+    let same_size = std::fs::metadata(path).is_ok_and(|about| about.is_file() && about.len() == file.about.bytes);
+    let (path, sha256) = (path.to_owned(), file.about.sha256);
+    let is_same = move || LargeFile::on_disk(path).is_ok_and(|found| found.about.sha256 == sha256);
+    same_size && tokio::task::spawn_blocking(is_same).await.unwrap_or(false)
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::attempt::{Attempt, AttemptError, Made, context, in_time};
 use super::chain;
 use super::compare::compare;
+use super::threads::Threads;
 use crate::artifact::{Artifact, Scratch, Store, StoreError, reference_to, unseal};
 use crate::node::{Executor, NodeError, NodeKind};
 use crate::plan::Given;
@@ -54,7 +55,7 @@ pub(super) async fn aside(attempt: &Attempt) -> Result<Store, StoreError> {
 /// Executes a node again on another number of threads, and notes what differs. What it gave is kept as evidence.
 pub(super) async fn repeat(
     attempt: &Attempt,
-    pool: Arc<rayon::ThreadPool>,
+    pool: Arc<Threads>,
     aside: Store,
     first: &BTreeMap<String, Artifact>,
     made: &mut Made,
@@ -68,7 +69,7 @@ pub(super) async fn repeat(
         attempt.run.clone(),
     );
     let scratch = Scratch::new(aside, runtime, attempt.fingerprint.digest);
-    let threads = pool.current_num_threads();
+    let threads = pool.count();
     let context = context(attempt, registry, scratch, "again: ").await?;
     let second = match in_time(attempt, pool, context).await {
         Err(AttemptError::Node(NodeError::Cancelled)) => return Err(NodeError::Cancelled.into()),

@@ -11,7 +11,8 @@ use tokio::time::Instant;
 use super::attempt::{Attempt, AttemptError, GRACE, Made, attempt};
 use super::event::{AttemptRecord, NodeRecord, Outcome, RunEvent, RunStatus};
 use super::exclusive::enter;
-use super::journal::{EndRecord, Journal, StartRecord};
+use super::interrupted;
+use super::journal::{Journal, StartRecord};
 use super::log::AttemptLog;
 use super::notify::{DueNotification, due, write_down};
 use super::provenance::attest;
@@ -19,7 +20,7 @@ use super::publish::publish;
 use super::queue::Queue;
 use super::{EngineError, PinnedSources, RunOptions, RunReport, chain};
 use super::{audit_node, child};
-use crate::artifact::{Action, Artifact, ArtifactType, Store, StoreError};
+use crate::artifact::{Action, Artifact, ArtifactRef, ArtifactType, Store, StoreError};
 use crate::base::{CancelToken, Digest, Seed, Timestamp};
 use crate::node::{Executor, NodeError};
 use crate::pipeline::{Node, Pipeline};
@@ -62,6 +63,7 @@ pub async fn run(
     };
     let entered = enter(store.storage(), &options.run_id, &options.cancel).await.map_err(StoreError::from)?;
     let journal = Journal::start(store, &start).await?;
+    let own = start.clone();
     let mut scheduler = Scheduler::new(pipeline, store, options, sources, journal, start);
     scheduler.emit(RunEvent::RunStarted {
         run: options.run_id.clone(),
@@ -71,6 +73,10 @@ pub async fn run(
     });
     let driven = scheduler.drive().await;
     let report = scheduler.finish(driven).await;
+    if report.is_ok() && options.parent.is_none() {
+        // what is left undone is done by the run after this one
+        let _ = interrupted::write_lineage(store, &own).await;
+    }
     if let Some(entered) = entered {
         // a lease that is not given back makes a sweep wait; that is no reason to fail a run that is done
         let _ = entered.release().await;
@@ -121,7 +127,8 @@ struct Scheduler<'a> {
     in_flight: BTreeMap<usize, CancelToken>,
     /// Nodes of the file of which no further instance runs, because this one failed.
     stopped: BTreeMap<String, String>,
-    sources_stored: bool,
+    /// What the run is made from, once it is stored.
+    kept: Vec<ArtifactRef>,
     timed_out: bool,
 }
 
@@ -172,7 +179,7 @@ impl<'a> Scheduler<'a> {
             running: JoinSet::new(),
             in_flight: BTreeMap::new(),
             stopped: BTreeMap::new(),
-            sources_stored: false,
+            kept: Vec::new(),
             timed_out: false,
         }
     }
@@ -290,7 +297,7 @@ impl<'a> Scheduler<'a> {
         let node = &self.pipeline.nodes[at];
         if node.kind.descriptor().behaviour.has_effect {
             // what it rests on is on record before it changes anything: a kill after that must not leave it unexplained
-            self.journal.make_durable().await?;
+            self.make_durable().await?;
         }
         let (started, cancel) = (self.now(), self.cancel.child());
         if start.attempts.is_empty() {
@@ -347,18 +354,35 @@ impl<'a> Scheduler<'a> {
         Ok(())
     }
 
+    /// What a promotion is made from and explained by is there before it happens, and survives a power loss: no later run
+    /// would bring it back.
+    async fn make_durable(&mut self) -> Result<(), EngineError> {
+        for source in self.kept.clone() {
+            match self.store.make_durable(&source).await {
+                // somebody removed the store under the run, which has them yet
+                Err(StoreError::Blob(_)) => {
+                    self.kept.clear();
+                    self.store_sources().await?;
+                    self.store.make_durable(&source).await?;
+                }
+                kept => kept?,
+            }
+        }
+        Ok(self.journal.make_durable(&self.start).await?)
+    }
+
     /// What a run is made from is kept with it; a run that only reuses has nothing new to keep.
     async fn store_sources(&mut self) -> Result<(), EngineError> {
-        if self.sources_stored {
+        // the pipeline's text is always among them
+        if !self.kept.is_empty() {
             return Ok(());
         }
         let definition = Artifact::file(ArtifactType::File, self.pipeline.text.as_bytes().to_vec());
         let files = self.sources.files.values().filter_map(|file| file.bytes.clone());
         let files = files.map(|bytes| Artifact::file(ArtifactType::File, bytes));
         for artifact in self.sources.artifacts.values().cloned().chain(files).chain([definition]) {
-            self.store.put(&artifact).await?;
+            self.kept.push(self.store.put(&artifact).await?);
         }
-        self.sources_stored = true;
         Ok(())
     }
 
@@ -625,7 +649,7 @@ impl<'a> Scheduler<'a> {
                 write_down(self.store, &DueNotification { run, pipeline, index }).await?;
             }
         }
-        let ended = self.journal.end(&EndRecord { status, reason: reason.clone(), at }).await;
+        let ended = self.journal.end(status, reason.clone(), at).await;
         result?;
         ended?;
         Ok(RunReport {

@@ -1,7 +1,8 @@
 //! Sources: what a run reads from outside, pinned to digests once, at the start.
 //!
 //! The bytes that were hashed are the bytes that nodes read: a file that changes while a run is under way changes
-//! nothing in it.
+//! nothing in it. What is large is not held in memory: it goes to the store before the first node runs and is read from
+//! there; if it changed before that, the run is refused.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
@@ -11,9 +12,10 @@ use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::EngineError;
-use super::files::read_dataset;
-use crate::artifact::{Artifact, ArtifactRef, ArtifactType, Store, reference_to};
+use super::files::{Hold, Room, read_dataset};
+use crate::artifact::{Artifact, ArtifactRef, ArtifactType, LARGE, LargeFile, LargeFiles, Store, reference_to};
 use crate::base::Digest;
+use crate::market::{FileData, Files};
 use crate::node::PinnedFile;
 use crate::pipeline::{BarsSource, LookUp, Otherwise, Pipeline, RegistryPart, Source};
 use crate::registry::{History, Registry};
@@ -155,10 +157,39 @@ pub(super) fn find_program(name: &str, environment: &LookUp) -> Result<PinnedFil
 }
 
 async fn any_file(path: &str, outside: &Storage) -> Result<Artifact, String> {
+    if let Some(large) = large_at(path).await.map_err(|error| unreadable(path, &error))? {
+        return Ok(Artifact::large(ArtifactType::File, large));
+    }
     Ok(match read_files(path, |_| true, outside).await? {
         Found::File(_, bytes) => Artifact::file(ArtifactType::File, bytes),
         Found::Folder(files) => Artifact::tree(ArtifactType::File, files),
     })
+}
+
+/// What is at a path of this machine, if it is too large to be held in memory; who reads it otherwise says why it cannot be
+/// read.
+async fn large_at(path: &str) -> std::io::Result<Option<LargeFiles>> {
+    let Ok(about) = std::fs::metadata(path) else { return Ok(None) };
+    if about.is_file() {
+        if about.len() <= LARGE {
+            return Ok(None);
+        }
+        let files = hashed([(String::new(), FileData::Local(path.into()))].into()).await?;
+        return Ok(files.into_values().next().map(LargeFiles::file));
+    }
+    let (mut files, mut bytes) = (Files::new(), 0);
+    for entry in std::fs::read_dir(path)? {
+        let place = entry?.path();
+        let about = std::fs::metadata(&place)?;
+        if let Some(name) = place.file_name().filter(|_| about.is_file()) {
+            bytes += about.len();
+            files.insert(name.to_string_lossy().into_owned(), FileData::Local(place.clone()));
+        }
+    }
+    if bytes <= LARGE {
+        return Ok(None);
+    }
+    hashed(files).await.map(LargeFiles::tree).map(Some)
 }
 
 pub(super) fn unreadable(path: &str, error: &std::io::Error) -> String {
@@ -176,8 +207,31 @@ fn named(name: &str, problem: String) -> EngineError {
 
 /// Reads a data set: bars, and the tables that its options name.
 async fn bars(source: &BarsSource, outside: &Storage) -> Result<Artifact, String> {
-    let dataset = read_dataset(&source.path, &source.read, true, outside).await?;
-    Ok(Artifact::tree(ArtifactType::Bars, dataset.to_tree().map_err(|error| error.to_string())?))
+    let room = Room::default();
+    let dataset = read_dataset(&source.path, &source.read, Hold::Small(&room), outside).await?;
+    let files = dataset.to_tree().map_err(|error| error.to_string())?;
+    let in_memory = |(name, data): (&String, &FileData)| match data {
+        FileData::Memory(bytes) => Some((name.clone(), bytes.clone())),
+        FileData::Local(_) => None,
+    };
+    if let Some(files) = files.iter().map(in_memory).collect() {
+        return Ok(Artifact::tree(ArtifactType::Bars, files));
+    }
+    let files = hashed(files).await.map_err(|error| unreadable(&source.path, &error))?;
+    Ok(Artifact::large(ArtifactType::Bars, LargeFiles::tree(files).in_room(room.kept())))
+}
+
+/// Hashes files that are left where they are. What is read from them later is checked against these digests.
+async fn hashed(files: Files) -> std::io::Result<BTreeMap<String, LargeFile>> {
+    let file = |(name, data): (String, FileData)| {
+        let file = match data {
+            FileData::Memory(bytes) => LargeFile::in_memory(bytes),
+            FileData::Local(path) => LargeFile::on_disk(path)?,
+        };
+        Ok((name, file))
+    };
+    let work = move || files.into_iter().map(file).collect();
+    tokio::task::spawn_blocking(work).await.map_err(std::io::Error::other)?
 }
 
 async fn strategy(path: &str, outside: &Storage) -> Result<Artifact, String> {

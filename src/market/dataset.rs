@@ -46,23 +46,22 @@ impl Dataset {
     /// The data set as the files of one artifact.
     ///
     /// # Errors
-    /// A file is not in memory, or the options cannot be written down.
-    pub fn to_tree(&self) -> Result<BTreeMap<String, Bytes>, MarketError> {
-        let mut tree = BTreeMap::new();
+    /// The options cannot be written down.
+    pub fn to_tree(&self) -> Result<Files, MarketError> {
+        let mut tree = Files::new();
         let plain = self.options == ReadOptions::default();
         let bars = (if plain { "" } else { "bars/" }.to_owned(), &self.bars);
         let tables = self.join.iter().map(|(name, files)| (format!("join/{name}/"), files));
         let others = [("events/".to_owned(), &self.events), ("calendar/".to_owned(), &self.calendar)];
         for (folder, files) in std::iter::once(bars).chain(others).chain(tables) {
             for (name, data) in files {
-                let FileData::Memory(bytes) = data else { return Err(MarketError::NotInMemory(name.clone())) };
-                tree.insert(format!("{folder}{name}"), bytes.clone());
+                tree.insert(format!("{folder}{name}"), data.clone());
             }
         }
         if !plain {
             let said = self.options.said().map_err(|error| MarketError::Options(error.to_string()))?;
             let options = canonical_of(&said).map_err(|error| MarketError::Options(error.to_string()))?;
-            tree.insert(OPTIONS.to_owned(), Bytes::from(options));
+            tree.insert(OPTIONS.to_owned(), FileData::Memory(options.into()));
         }
         Ok(tree)
     }
@@ -70,16 +69,21 @@ impl Dataset {
     /// Reads what [`Dataset::to_tree`] wrote.
     ///
     /// # Errors
-    /// Options of a version that is not understood.
-    pub fn from_tree(tree: &BTreeMap<String, Bytes>) -> Result<Self, MarketError> {
+    /// Options of a version that is not understood, or that cannot be read.
+    pub fn from_tree(tree: &Files) -> Result<Self, MarketError> {
         let mut dataset = Self::default();
-        let Some(options) = tree.get(OPTIONS) else {
-            dataset.bars = tree.iter().map(|(name, bytes)| (name.clone(), FileData::Memory(bytes.clone()))).collect();
-            return Ok(dataset);
+        let refused = |problem: String| MarketError::Options(problem);
+        let options = match tree.get(OPTIONS) {
+            Some(FileData::Memory(bytes)) => bytes.clone(),
+            Some(FileData::Local(path)) => std::fs::read(path).map_err(|error| refused(error.to_string()))?.into(),
+            None => {
+                dataset.bars.clone_from(tree);
+                return Ok(dataset);
+            }
         };
-        dataset.options = serde_json::from_slice(options).map_err(|error| MarketError::Options(error.to_string()))?;
-        for (path, bytes) in tree.iter().filter(|(path, _)| *path != OPTIONS) {
-            let data = FileData::Memory(bytes.clone());
+        dataset.options = serde_json::from_slice(&options).map_err(|error| refused(error.to_string()))?;
+        for (path, data) in tree.iter().filter(|(path, _)| *path != OPTIONS) {
+            let data = data.clone();
             let (folder, name) = path.split_once('/').unwrap_or(("", path));
             match folder {
                 "bars" => drop(dataset.bars.insert(name.to_owned(), data)),

@@ -63,9 +63,6 @@ pub enum MarketError {
     /// Options that are stored with a data set, or contradict it.
     #[error("options of the data set: {0}")]
     Options(String),
-    /// A file on disk where one in memory was expected.
-    #[error("`{0}` is not in memory")]
-    NotInMemory(String),
     /// A table of bars that cannot be written.
     #[error("cannot write the bars")]
     Write(#[from] crate::table::TableError),

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::adjust::{Events, adjust, read_events};
 use super::calendar::{self, Days, bar_length, periods_per_year, union};
 use super::collect::Collector;
-use super::dataset::Dataset;
+use super::dataset::{Dataset, FileData};
 use super::higher::{last_closed, resample};
 use super::join::Exogenous;
 use super::judge::Rules;
@@ -45,7 +45,8 @@ pub struct Loaded {
 /// # Errors
 /// See [`MarketError`]: every one names the file, and the bar where there is one.
 pub fn load_bars(files: &BTreeMap<String, Bytes>, request: &BarsRequest) -> Result<Loaded, MarketError> {
-    Dataset::from_tree(files)?.load(request)
+    let files = files.iter().map(|(name, bytes)| (name.clone(), FileData::Memory(bytes.clone())));
+    Dataset::from_tree(&files.collect())?.load(request)
 }
 
 /// What the symbols that are read now must know of those that are not.

@@ -4,8 +4,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{ConfigError, InputArtifact, NodeContext, NodeError};
+use crate::artifact::{LargeFile, Payload, Place};
 use crate::base::{Days, Timestamp};
-use crate::market::{BarsRequest, Loaded, OnBadBar, load_bars};
+use crate::market::{BarsRequest, Dataset, FileData, Files, Loaded, OnBadBar};
 use crate::strategy::Strategy;
 
 /// The part of the data that a node works on. Bars before its start are read for warm-up only.
@@ -54,7 +55,8 @@ impl Universe {
         let end = self.window.end.map_or(context.as_of, |end| end.min(context.as_of));
         let request =
             BarsRequest { symbols: self.symbols.clone(), from: None, until: end, on_bad_bar: self.on_bad_bar };
-        let loaded = load_bars(&input.files(), &request).map_err(NodeError::failed)?;
+        let dataset = Dataset::from_tree(&files_of(input)).map_err(NodeError::failed)?;
+        let loaded = dataset.load(&request).map_err(NodeError::failed)?;
         let start = self.window.start.or_else(|| self.window.length.map(|length| end.minus(length)));
         let times = &loaded.bars.sessions;
         let first = start.map_or(0, |start| times.partition_point(|&ts| ts < start.micros()));
@@ -67,6 +69,21 @@ impl Universe {
             )));
         }
         Ok(Market { loaded, sessions })
+    }
+}
+
+/// The files of bars; those of large ones are read from disk, piece by piece.
+fn files_of(input: &InputArtifact) -> Files {
+    let data = |file: &LargeFile| match &file.place {
+        Place::Memory(bytes) => FileData::Memory(bytes.clone()),
+        Place::Disk(path) => FileData::Local(path.clone()),
+    };
+    match &input.artifact.payload {
+        Payload::File(bytes) => [("file".to_owned(), FileData::Memory(bytes.clone()))].into(),
+        Payload::Tree(files) => {
+            files.iter().map(|(name, bytes)| (name.clone(), FileData::Memory(bytes.clone()))).collect()
+        }
+        Payload::Large(files) => files.files().iter().map(|(name, file)| (name.clone(), data(file))).collect(),
     }
 }
 

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::artifact::{Artifact, ArtifactRef, ArtifactType, Ledger, Payload, Scalar, Scratch};
+use crate::artifact::{Artifact, ArtifactRef, ArtifactType, LargeFile, Ledger, Payload, Scalar, Scratch};
 use crate::backtest::BacktestError;
 use crate::base::{CancelToken, Cancelled, Timestamp, schema};
 use crate::registry::RegistryClient;
@@ -285,10 +285,16 @@ pub struct InputArtifact {
 
 impl InputArtifact {
     /// The files of the artifact; a single file has the name `file`.
-    pub fn files(&self) -> BTreeMap<String, Bytes> {
+    ///
+    /// # Errors
+    /// It is large and cannot be read from disk.
+    pub fn files(&self) -> Result<BTreeMap<String, Bytes>, NodeError> {
+        let named = |name: &String| if name.is_empty() { "file".to_owned() } else { name.clone() };
+        let read = |(name, file): (&String, &LargeFile)| Ok((named(name), file.read().map_err(NodeError::failed)?));
         match &self.artifact.payload {
-            Payload::File(bytes) => [("file".to_owned(), bytes.clone())].into(),
-            Payload::Tree(files) => files.clone(),
+            Payload::File(bytes) => Ok([("file".to_owned(), bytes.clone())].into()),
+            Payload::Tree(files) => Ok(files.clone()),
+            Payload::Large(files) => files.files().iter().map(read).collect(),
         }
     }
 
@@ -306,11 +312,15 @@ impl InputArtifact {
     /// The artifact is a tree.
     pub fn bytes(&self) -> Result<Bytes, NodeError> {
         match &self.artifact.payload {
-            Payload::File(bytes) => Ok(bytes.clone()),
-            Payload::Tree(_) => {
-                Err(NodeError::failed(format!("expected one {} file, found several", self.reference.kind)))
+            Payload::File(bytes) => return Ok(bytes.clone()),
+            Payload::Large(files) => {
+                if let Some(file) = files.single() {
+                    return file.read().map_err(NodeError::failed);
+                }
             }
+            Payload::Tree(_) => {}
         }
+        Err(NodeError::failed(format!("expected one {} file, found several", self.reference.kind)))
     }
 }
 

@@ -107,7 +107,7 @@ pub(super) struct StoredModel {
 impl StoredModel {
     /// Reads an input.
     pub(super) fn read(input: &InputArtifact) -> Result<Self, NodeError> {
-        let files = input.files();
+        let files = input.files()?;
         let manifest: Manifest = json(&files, "manifest.json")?;
         let schema: FeatureSchema = json(&files, "schema.json")?;
         let model = Model::from_json(file(&files, "model.json")?).map_err(NodeError::failed)?;

@@ -65,7 +65,7 @@ pub struct SignalCount {
 pub fn count_signals(artifact: &Artifact, since: crate::base::Timestamp) -> Result<SignalCount, TableError> {
     let bytes = match &artifact.payload {
         crate::artifact::Payload::File(bytes) => bytes.clone(),
-        crate::artifact::Payload::Tree(_) => bytes::Bytes::new(),
+        crate::artifact::Payload::Tree(_) | crate::artifact::Payload::Large(_) => bytes::Bytes::new(),
     };
     let table = Table::from_parquet(bytes)?.expect_schema(SCHEMA)?;
     let rows = table.times("ts")?.iter().zip(table.bools("labelled")?);

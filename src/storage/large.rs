@@ -13,6 +13,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::stream::{self, BoxStream};
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use object_store::{GetOptions, GetRange, ObjectMeta, ObjectStore as _, ObjectStoreExt as _, WriteMultipart};
+use tempfile::TempDir;
 
 use super::{Storage, StorageError};
 use crate::base::{Digest, Hasher};
@@ -78,6 +79,43 @@ impl Storage {
             bytes += piece.len() as u64;
         }
         Ok(Some(Summary { sha256: hasher.finish(), bytes }))
+    }
+
+    /// Copies an object to a file of this machine without holding it in memory; `None` when it does not exist.
+    ///
+    /// # Errors
+    /// The store cannot be reached or refuses, or the file cannot be written.
+    pub async fn fetch(&self, name: &str, path: &FilePath) -> Result<Option<Summary>, StorageError> {
+        let found = match self.store.get(&self.path(name)).await {
+            Ok(found) => found,
+            Err(source) => return self.absent_or_failed("read", name, source),
+        };
+        let mut pieces = match self.folder.is_none() && found.meta.size > PART {
+            true => self.ranges(&found.meta),
+            false => found.into_stream(),
+        };
+        let disk = |error: std::io::Error| {
+            let source = object_store::Error::Generic { store: "disk", source: error.into() };
+            self.failed("copy", name, source)
+        };
+        let mut file = tokio::fs::File::create(path).await.map_err(disk)?;
+        let (mut hasher, mut bytes) = (Hasher::default(), 0);
+        while let Some(piece) = pieces.try_next().await.map_err(|source| self.failed("read", name, source))? {
+            hasher.update(&piece);
+            bytes += piece.len() as u64;
+            tokio::io::AsyncWriteExt::write_all(&mut file, &piece).await.map_err(disk)?;
+        }
+        tokio::io::AsyncWriteExt::flush(&mut file).await.map_err(disk)?;
+        Ok(Some(Summary { sha256: hasher.finish(), bytes }))
+    }
+
+    /// A folder of this machine for what is fetched; it vanishes with the value.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub async fn room(&self) -> Result<TempDir, StorageError> {
+        let make = || tempfile::Builder::new().prefix("walkforward-fetched-").tempdir();
+        self.on_disk("make a folder for what is fetched from", "", make).await
     }
 
     /// Reads a large object in ranges.
@@ -218,6 +256,10 @@ mod tests {
         assert_eq!(storage.summary("a/large").await.unwrap(), Some(expected));
         assert_eq!(storage.summary_of_file(&path).await.unwrap(), expected);
         assert!(storage.get("a/large").await.unwrap() == Some(whole.clone()));
+        let fetched = place.path().join("fetched");
+        assert_eq!(storage.fetch("a/large", &fetched).await.unwrap(), Some(expected));
+        assert!(std::fs::read(&fetched).unwrap() == whole);
+        assert_eq!(storage.fetch("a/none", &fetched).await.unwrap(), None);
 
         let range = PART - 5..PART + 5;
         let part = storage.get_range("a/large", range.clone()).await.unwrap().unwrap();

@@ -17,7 +17,7 @@ mod parquet_io;
 use std::collections::BTreeMap;
 
 pub use difference::Difference;
-pub use logical::LogicalDigest;
+pub use logical::{LogicalDigest, logical_digest_of};
 pub use parquet_io::TableWriter;
 
 /// A table that is not what its reader needs.

@@ -12,7 +12,7 @@ use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::basic::{Compression, ZstdLevel};
-use parquet::file::metadata::KeyValue;
+use parquet::file::metadata::{FileMetaData, KeyValue};
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
 
 use super::{Column, Table, TableError, Values};
@@ -53,6 +53,7 @@ impl Table {
     pub fn from_parquet(bytes: Bytes) -> Result<Self, TableError> {
         let builder = ParquetRecordBatchReaderBuilder::try_new(bytes)?;
         let pairs = builder.metadata().file_metadata().key_value_metadata().cloned().unwrap_or_default();
+        let mut table = Self::head_of_parquet(builder.metadata().file_metadata());
         let schema = Arc::clone(builder.schema());
         let batches: Vec<RecordBatch> = builder.build()?.collect::<Result<_, _>>()?;
         let whole = arrow::compute::concat_batches(&schema, &batches)?;
@@ -60,18 +61,25 @@ impl Table {
         let pair = |key: &str| pairs.iter().find(|pair| pair.key == key).and_then(|pair| pair.value.clone());
         let docs: serde_json::Value =
             pair(COLUMNS_KEY).and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
-        let mut table = Self::new(&pair(SCHEMA_KEY).unwrap_or_default());
         for (index, field) in schema.fields().iter().enumerate() {
             let doc = docs.get(field.name()).and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
             let values = from_array(field.name(), whole.column(index).as_ref())?;
             table.columns.push(Column { name: field.name().clone(), doc, values });
         }
+        Ok(table)
+    }
+
+    /// What stands beside the rows of a file: schema and facts.
+    pub(super) fn head_of_parquet(about: &FileMetaData) -> Self {
+        let pairs = about.key_value_metadata().map_or(&[][..], Vec::as_slice);
+        let schema = pairs.iter().find(|pair| pair.key == SCHEMA_KEY).and_then(|pair| pair.value.clone());
+        let mut table = Self::new(&schema.unwrap_or_default());
         for KeyValue { key, value } in pairs {
             if let (Some(name), Some(value)) = (key.strip_prefix(FACT_PREFIX), value) {
-                table.facts.insert(name.to_owned(), value);
+                table.facts.insert(name.to_owned(), value.clone());
             }
         }
-        Ok(table)
+        table
     }
 
     fn arrow_schema(&self) -> Arc<Schema> {
@@ -178,7 +186,7 @@ fn to_array(values: &Values) -> ArrayRef {
     }
 }
 
-fn from_array(name: &str, array: &dyn Array) -> Result<Values, TableError> {
+pub(super) fn from_array(name: &str, array: &dyn Array) -> Result<Values, TableError> {
     let refuse = |found: String| TableError::Type {
         column: name.to_owned(),
         expected: "numbers, text, true or false, or UTC times in microseconds",

@@ -133,10 +133,10 @@ fn a_byte_that_was_changed_is_found() {
 #[test]
 fn a_record_that_was_changed_is_found_and_so_is_a_registry_that_was() {
     let bench = deployed();
-    let records: Vec<_> =
-        bench.stored("runs").into_iter().filter(|path| path.parent().unwrap().ends_with("nodes")).collect();
-    let text = std::fs::read_to_string(&records[0]).unwrap();
-    std::fs::write(&records[0], text.replace("succeeded", "reused")).unwrap();
+    let records = bench.stored("runs").into_iter().filter(|path| path.parent().unwrap().ends_with("nodes"));
+    let mut records = records.map(|path| (std::fs::read_to_string(&path).unwrap(), path));
+    let (text, record) = records.find(|(text, _)| text.contains("\"outcome\": \"succeeded\"")).unwrap();
+    std::fs::write(record, text.replace("succeeded", "reused")).unwrap();
     let (call, report) = audit(&bench, &[MODEL, "--level", "chain"]);
     assert_eq!(call.code, Some(3), "{report:#}");
     assert!(words(&report, "mismatch").iter().any(|words| words.starts_with("records run ")), "{report:#}");
@@ -147,6 +147,36 @@ fn a_record_that_was_changed_is_found_and_so_is_a_registry_that_was() {
     let (call, report) = audit(&bench, &[MODEL]);
     assert_eq!(call.code, Some(3), "{report:#}");
     assert_eq!(words(&report, "mismatch"), ["registry log of synthetic-quality"]);
+}
+
+#[test]
+fn what_was_removed_or_changed_beside_the_records_is_found() {
+    let bench = deployed();
+    let of = |end: &str| bench.stored("runs").into_iter().find(|path| path.to_string_lossy().ends_with(end)).unwrap();
+    let last = |below: &str| bench.stored(below).pop().unwrap();
+    let cases = [
+        ("a log", of(".log"), "records run "),
+        ("the lineage", of("openlineage.ndjson"), "records run "),
+        ("records of nodes", of("nodes/000001.json"), "records run "),
+        ("the newest entry", last("registry/synthetic-quality/log"), "registry log of synthetic-quality"),
+    ];
+    for (what, path, finding) in cases {
+        let honest = std::fs::read(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let (call, report) = audit(&bench, &["all", "--level", "chain"]);
+        assert_eq!(call.code, Some(3), "{what}: {report:#}");
+        assert!(words(&report, "mismatch").iter().any(|words| words.starts_with(finding)), "{what}: {report:#}");
+        std::fs::write(&path, honest).unwrap();
+    }
+    // without its witness an entry is missed by what stands beside it and by the run that deployed
+    for file in
+        bench.stored("registry/synthetic-quality/log").iter().chain(&bench.stored("registry/synthetic-quality/written"))
+    {
+        std::fs::remove_file(file).unwrap();
+    }
+    let (call, report) = audit(&bench, &["all", "--level", "chain"]);
+    assert_eq!(call.code, Some(3), "{report:#}");
+    assert_eq!(words(&report, "mismatch"), ["registry log of synthetic-quality"; 2], "{report:#}");
 }
 
 #[test]

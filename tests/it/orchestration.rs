@@ -11,6 +11,7 @@
 //! | `cache` | `cache`, `--refresh` and `--strict` |
 //! | `settings` | params, `publish` and references |
 //! | `command` | what a program is given, and what is taken from it |
+//! | `large` | sources and results that are not held in memory |
 //! | `child` | pipelines as nodes |
 //! | `concurrency` | two runs of one group |
 //! | `notify` | who is told, and that it is at least once |
@@ -27,6 +28,7 @@ mod concurrency;
 mod conditions;
 mod faults;
 mod killed;
+mod large;
 mod limits;
 mod matrix;
 mod notify;

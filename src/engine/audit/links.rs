@@ -1,14 +1,18 @@
 //! The links between artifacts and records: the registry's log, provenance, and where everything comes from.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 
 use super::subject::Subject;
 use super::{AuditStatus, Auditor, Check};
-use crate::artifact::StoreError;
+use crate::artifact::{Scalar, StoreError};
 use crate::attest::{Envelope, EnvelopeError};
-use crate::engine::EngineError;
-use crate::engine::provenance::{provenance, read_beside};
-use crate::registry::{Entry, EntryAction, History};
+use crate::base::Digest;
+use crate::engine::journal::{folder_of, lineage_name, read_log};
+use crate::engine::provenance::{provenance, read_beside, slots_beside};
+use crate::engine::{EngineError, Outcome};
+use crate::registry::{Entry, EntryAction, History, Registry};
 
 impl Auditor<'_> {
     /// Checks the registry's log, that records can be believed, and that they account for everything.
@@ -24,6 +28,7 @@ impl Auditor<'_> {
                         format!("{count} entries, each with the digest of the one before it")
                     };
                     self.find_many(Check::Registry, count, format!("log of {model}"), AuditStatus::Verified, detail);
+                    self.end_of_log(model, history).await?;
                     self.promotions(model, history, subject).await?;
                 }
                 Some(Err((status, problem))) => {
@@ -33,7 +38,69 @@ impl Auditor<'_> {
             }
         }
         self.records(subject);
+        self.whole_records(subject).await?;
         self.origins();
+        Ok(())
+    }
+
+    /// That no entry is missing at the end of a log, where the chain cannot tell: what stands beside entries, and what runs say
+    /// that they deployed.
+    async fn end_of_log(&mut self, model: &str, history: &History) -> Result<(), EngineError> {
+        let mut missing = Registry::new(self.store.clone()).false_witnesses(model, history).await?;
+        let end = history.entries.len() as u64;
+        for slot in slots_beside(self.store, model).await?.into_iter().filter(|slot| *slot >= end) {
+            missing.push(format!("a statement about slot {slot} stands beside the log, which ends before it"));
+        }
+        let known: BTreeSet<Digest> = history.entries.iter().filter_map(|entry| entry.action.deploy_id()).collect();
+        for view in &self.evidence.views {
+            for node in view.nodes.iter().filter(|node| node.outcome == Outcome::Succeeded) {
+                let deployed = node.values.get("applied") == Some(&Scalar::Bool(true))
+                    && node.values.get("registry") == Some(&Scalar::text(model));
+                let id = match node.values.get("deploy_id") {
+                    Some(Scalar::Text(id)) if deployed => id.parse().ok(),
+                    _ => None,
+                };
+                if id.is_some_and(|id: Digest| !known.contains(&id)) {
+                    let run = &view.start.run;
+                    missing.push(format!("{} of run {run} deployed a model of which there is no entry", node.node));
+                }
+            }
+        }
+        for problem in missing {
+            self.find(Check::Registry, format!("log of {model}"), AuditStatus::Mismatch, problem);
+        }
+        Ok(())
+    }
+
+    /// That the logs of nodes are as they were, and of runs that ended, the number of records and the lineage.
+    async fn whole_records(&mut self, subject: &Subject) -> Result<(), EngineError> {
+        let evidence = self.evidence;
+        for view in subject.runs.iter().map(|run| &evidence.views[*run]) {
+            let what = format!("run {}", view.start.run);
+            for (node, attempt) in view.nodes.iter().flat_map(|node| (1..=node.attempts.len()).map(move |k| (node, k)))
+            {
+                match read_log(self.store, &view.start.run, view.start.at, node, attempt).await {
+                    Err(error @ StoreError::Log(_)) => {
+                        self.find(Check::Records, what.clone(), AuditStatus::Mismatch, error.to_string());
+                    }
+                    log => drop(log?),
+                }
+            }
+            let Some(end) = &view.end else { continue };
+            if let Some(count) = end.nodes.filter(|count| *count != view.nodes.len()) {
+                let detail = format!("{count} nodes had a record when it ended, {} have one now", view.nodes.len());
+                self.find(Check::Records, what.clone(), AuditStatus::Mismatch, detail);
+            }
+            let name = lineage_name(&folder_of(&view.start.at, &view.start.run));
+            let found = match end.lineage {
+                Some(_) => self.store.storage().get(&name).await.map_err(StoreError::from)?,
+                None => continue,
+            };
+            if found.as_ref().map(|bytes| Digest::of(bytes)) != end.lineage {
+                let detail = format!("`{name}` is missing or is not what the end of the run says");
+                self.find(Check::Records, what, AuditStatus::Mismatch, detail);
+            }
+        }
         Ok(())
     }
 

@@ -26,7 +26,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::EngineError;
+use super::{EngineError, Threads};
 use crate::artifact::{ArtifactRef, SealError, Store, StoreError};
 use crate::attest::VerifyingKey;
 use crate::base::{CancelToken, Digest};
@@ -229,8 +229,8 @@ pub enum AuditSubject {
 pub struct AuditOptions {
     /// How deep it goes.
     pub level: AuditLevel,
-    /// The pool that nodes are run again on.
-    pub pool: Arc<rayon::ThreadPool>,
+    /// The threads that nodes are run again on.
+    pub pool: Arc<Threads>,
     /// Asks it to stop.
     pub cancel: CancelToken,
     /// Finds programs that commands run, and variables that they are passed.
@@ -352,7 +352,7 @@ impl Auditor<'_> {
         for digest in &self.closure.artifacts {
             let Some(reference) = self.evidence.refs.get(digest) else { continue };
             let what = format!("{} {}", reference.kind, digest.short());
-            let artifact = match self.store.get(reference).await {
+            let artifact = match self.store.open_large(reference).await {
                 Ok(artifact) => artifact,
                 Err(error) => {
                     let detail = match &error {

@@ -16,10 +16,10 @@ impl Auditor<'_> {
         let (mut whole, mut bytes) = (0, 0);
         for name in self.store.storage().list("blobs/sha256").await.map_err(StoreError::from)? {
             let digits: String = name.trim_start_matches("blobs/sha256/").chars().filter(|c| *c != '/').collect();
-            let problem = match (digits.parse::<Digest>(), self.store.storage().get(&name).await) {
-                (Ok(digest), Ok(Some(blob))) if Digest::of(&blob) == digest => {
+            let problem = match (digits.parse::<Digest>(), self.store.storage().summary(&name).await) {
+                (Ok(digest), Ok(Some(blob))) if blob.sha256 == digest => {
                     whole += 1;
-                    bytes += blob.len();
+                    bytes += blob.bytes;
                     continue;
                 }
                 (Ok(_), Ok(Some(_))) => (AuditStatus::Mismatch, "its bytes do not have this digest".to_owned()),

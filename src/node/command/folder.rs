@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use serde_json::Value;
 use tempfile::TempDir;
 
 use super::{CommandConfig, CommandError, OutputFile};
-use crate::artifact::{Artifact, ArtifactType, Payload, Scalar};
+use crate::artifact::{Artifact, ArtifactType, LARGE, LargeFile, LargeFiles, Payload, Scalar};
 use crate::node::{InputArtifact, Named, NodeContext, NodeError, ValueType};
 
 /// Makes the folder with all inputs and files in it. It vanishes with the value.
@@ -41,14 +42,26 @@ pub(super) fn prepare(config: &CommandConfig, context: &NodeContext) -> Result<T
 }
 
 fn place(input: &InputArtifact, at: &Path) -> std::io::Result<()> {
+    let single = || {
+        let mut path = at.as_os_str().to_owned();
+        path.push(suffix(input.artifact.kind));
+        PathBuf::from(path)
+    };
     match &input.artifact.payload {
         Payload::Tree(files) => files.iter().try_for_each(|(name, bytes)| write(&at.join(name), bytes)),
-        Payload::File(bytes) => {
-            let mut path = at.as_os_str().to_owned();
-            path.push(suffix(input.artifact.kind));
-            write(Path::new(&path), bytes)
-        }
+        Payload::File(bytes) => write(&single(), bytes),
+        Payload::Large(files) => match files.single() {
+            Some(file) => copy(file, &single()),
+            None => files.files().iter().try_for_each(|(name, file)| copy(file, &at.join(name))),
+        },
     }
+}
+
+fn copy(file: &LargeFile, to: &Path) -> std::io::Result<()> {
+    if let Some(parent) = to.parent() {
+        std::fs::create_dir_all(parent)?;
+    }
+    file.copy_to(to)
 }
 
 /// How names of single files of a type end.
@@ -70,44 +83,70 @@ fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     std::fs::write(path, bytes)
 }
 
-/// Reads what the command wrote.
-pub(super) fn collect(config: &CommandConfig, folder: &Path) -> Result<Named<Artifact>, NodeError> {
+/// Reads what the command wrote. What is large is left in the folder, which then stays as long as it is of use.
+pub(super) fn collect(config: &CommandConfig, folder: &Arc<TempDir>) -> Result<Named<Artifact>, NodeError> {
     let read = |(name, output): (&String, &OutputFile)| {
-        let path = folder.join(&output.path);
+        let path = folder.path().join(&output.path);
         let missing = || CommandError::Missing { output: name.clone(), path: output.path.clone() };
-        if path.is_dir() {
-            let mut files = BTreeMap::new();
-            walk(&path, "", &mut files).map_err(NodeError::failed)?;
-            if files.is_empty() {
-                return Err(NodeError::failed(missing()));
+        let mut files = BTreeMap::new();
+        let single = match std::fs::metadata(&path) {
+            Ok(about) if about.is_dir() => {
+                walk(&path, "", &mut files).map_err(NodeError::failed)?;
+                false
             }
-            return Ok((name.clone(), Artifact::tree(output.kind, files)));
-        }
-        let bytes = std::fs::read(&path).map_err(|_| NodeError::failed(missing()))?;
-        let artifact = match output.kind {
-            // bars are told from each other by the names of their files, and a model is always several
-            ArtifactType::Bars | ArtifactType::Model => {
-                let file = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-                Artifact::tree(output.kind, [(file, bytes.into())].into())
+            Ok(about) => {
+                // bars are told from each other by the names of their files, and a model is always several
+                let single = !matches!(output.kind, ArtifactType::Bars | ArtifactType::Model);
+                let file = path.file_name().filter(|_| !single);
+                let file = file.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+                files.insert(file, (path, about.len()));
+                single
             }
-            kind => Artifact::file(kind, bytes),
+            Err(_) => return Err(NodeError::failed(missing())),
         };
+        if files.is_empty() {
+            return Err(NodeError::failed(missing()));
+        }
+        let artifact = artifact(output.kind, files, single, folder).map_err(NodeError::failed)?;
         Ok((name.clone(), artifact))
     };
     Ok(Named(config.outputs.iter().map(read).collect::<Result<_, NodeError>>()?))
 }
 
-fn walk(folder: &Path, below: &str, files: &mut BTreeMap<String, Bytes>) -> std::io::Result<()> {
-    let mut entries: Vec<PathBuf> =
-        std::fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
-    entries.sort();
-    for path in entries {
+/// The artifact that files make, each with its path and its size.
+fn artifact(
+    kind: ArtifactType,
+    files: BTreeMap<String, (PathBuf, u64)>,
+    single: bool,
+    folder: &Arc<TempDir>,
+) -> std::io::Result<Artifact> {
+    if files.values().map(|(_, bytes)| bytes).sum::<u64>() > LARGE {
+        let file = |(name, (path, _))| Ok((name, LargeFile::on_disk(path)?));
+        let mut files: BTreeMap<String, LargeFile> = files.into_iter().map(file).collect::<std::io::Result<_>>()?;
+        let large = match files.pop_first() {
+            Some((_, only)) if single => LargeFiles::file(only),
+            first => LargeFiles::tree(first.into_iter().chain(files).collect()),
+        };
+        return Ok(Artifact::large(kind, large.in_room(Some(Arc::clone(folder)))));
+    }
+    let file = |(name, (path, _))| Ok((name, Bytes::from(std::fs::read(path)?)));
+    let mut files: BTreeMap<String, Bytes> = files.into_iter().map(file).collect::<std::io::Result<_>>()?;
+    Ok(match files.pop_first() {
+        Some((_, only)) if single => Artifact::file(kind, only),
+        first => Artifact::tree(kind, first.into_iter().chain(files).collect()),
+    })
+}
+
+fn walk(folder: &Path, below: &str, files: &mut BTreeMap<String, (PathBuf, u64)>) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let name = if below.is_empty() { name } else { format!("{below}/{name}") };
-        if path.is_dir() {
+        let about = std::fs::metadata(&path)?;
+        if about.is_dir() {
             walk(&path, &name, files)?;
         } else {
-            files.insert(name, std::fs::read(&path)?.into());
+            files.insert(name, (path, about.len()));
         }
     }
     Ok(())

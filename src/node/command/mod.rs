@@ -11,6 +11,7 @@ mod word;
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path};
+use std::sync::Arc;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
@@ -200,9 +201,9 @@ impl Kind for Command {
     }
 
     fn run(config: &CommandConfig, context: &NodeContext) -> Result<NodeOutput, NodeError> {
-        let folder = folder::prepare(config, context)?;
+        let folder = Arc::new(folder::prepare(config, context)?);
         let last_line = process::run(config, folder.path(), context)?;
-        let outputs = folder::collect(config, folder.path())?;
+        let outputs = folder::collect(config, &folder)?;
         let values = folder::values(config, folder.path())?;
         let summary = last_line.unwrap_or_else(|| format!("{} wrote {} outputs", config.argv[0].0, outputs.0.len()));
         Ok(NodeOutput { outputs, values, summary })
