@@ -219,7 +219,7 @@ impl Kind for OptimizeParameters {
 
     const DESCRIPTOR: Descriptor = Descriptor {
         name: "optimize-parameters",
-        version: 2,
+        version: 3,
         doc: "Searches a strategy's parameters by TPE on walk-forward folds, and opens the holdout once.",
         inputs: &[
             InputPort { many: false, name: "bars", types: &[ArtifactType::Bars], required: true, doc: "bars" },

@@ -83,6 +83,7 @@ fn a_market_without_an_edge_is_seen_through() {
     // of markets without skill, the winner in sample is in the worse half out of sample about as often as not
     let pbo: Vec<f64> = found.iter().filter_map(|found| found.pbo).collect();
     let mean = crate::stats::sum::mean(&pbo).unwrap();
+    println!("PBO at least 0.5 in {} of 20, mean {mean:.2}", pbo.iter().filter(|pbo| **pbo >= 0.5).count());
     assert!(pbo.len() == 20 && mean > 0.45, "{pbo:?}");
 }
 

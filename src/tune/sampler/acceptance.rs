@@ -159,12 +159,13 @@ fn comparison(lag: u64, kinds: &[SamplerKind]) -> Vec<Claims> {
 #[test]
 #[ignore = "2 lags x 30 seeds x 100 trials x 11 functions: minutes in release; `make bench-tune` runs it"]
 fn samplers_keep_up_with_the_reference() {
-    // Optuna's results are those of one trial after the other, so that the goals are set for lag 1
+    // Optuna's results are those of one trial after the other; at lag 4 a sampler knows three results less, all the time
     use SamplerKind::{Gp, Optuna5, Random, Sobol, Tpe};
     let found = comparison(1, &[Optuna5, Tpe, Gp, Random, Sobol]);
     assert!(found[0].worse.is_empty());
     assert!(found[1].better.len() >= 5 && found[1].worse.len() <= 2);
     assert!(found[2].better.len() >= 8 && found[2].worse.is_empty());
     let found = comparison(4, &[Tpe, Gp]);
+    assert!(found[0].better.len() >= 5);
     assert!(found.iter().all(|claims| claims.worse.len() <= 2));
 }

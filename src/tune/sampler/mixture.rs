@@ -43,6 +43,15 @@ struct Bell {
     width: f64,
 }
 
+/// How far kernels reach beyond what was observed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Smoothness {
+    /// Mass that the choices of a kernel share, in units of 1 / kernels.
+    pub choices: f64,
+    /// What the least width of a kernel is multiplied by.
+    pub narrowing: f64,
+}
+
 /// A weighted mixture of products of kernels over the axes of one group; the last kernel is the prior.
 #[derive(Debug)]
 pub(super) struct Mixture {
@@ -55,7 +64,13 @@ pub(super) struct Mixture {
 
 impl Mixture {
     /// Builds the mixture of some rows of coordinates (one per axis), with a weight each and one for the prior.
-    pub(super) fn new(axes: &[&Axis], rows: &[Vec<f64>], weights: &[f64], prior_weight: f64, smoothing: f64) -> Self {
+    pub(super) fn new(
+        axes: &[&Axis],
+        rows: &[Vec<f64>],
+        weights: &[f64],
+        prior_weight: f64,
+        smoothness: Smoothness,
+    ) -> Self {
         let total: f64 = weights.iter().sum::<f64>() + prior_weight;
         let all = || weights.iter().copied().chain([prior_weight]).map(|weight| weight / total);
         let mut sum = 0.0;
@@ -74,9 +89,9 @@ impl Mixture {
                 column.clear();
                 column.extend(rows.iter().map(|row| row[position]));
                 let shape = match axis {
-                    Axis::Choice { choices } => choice_shape(&column, *choices, smoothing),
-                    Axis::Grid { .. } => grid_shape(axis, &column),
-                    Axis::Continuous { .. } => normal_shape(axis, &column, &mut scales),
+                    Axis::Choice { choices } => choice_shape(&column, *choices, smoothness.choices),
+                    Axis::Grid { .. } => grid_shape(axis, &column, smoothness.narrowing),
+                    Axis::Continuous { .. } => normal_shape(axis, &column, smoothness.narrowing, &mut scales),
                 };
                 Kernels { axis: (*axis).clone(), shape }
             })
@@ -219,8 +234,8 @@ fn normal_mass(low: f64, high: f64) -> f64 {
 /// Centres and widths of the kernels of one ordered axis, the prior last, and the order of the centres.
 ///
 /// A kernel is as wide as the larger gap to its neighbours, among which is the prior's centre; the outermost have one
-/// gap only. Widths are kept within `[range / min(100, 1 + K), range]` for K kernels, the prior included.
-fn bells(axis: &Axis, column: &[f64]) -> (Vec<Bell>, Vec<usize>) {
+/// gap only. Widths are kept within `[narrowing * range / min(100, 1 + K), range]` for K kernels, the prior included.
+fn bells(axis: &Axis, column: &[f64], narrowing: f64) -> (Vec<Bell>, Vec<usize>) {
     let (low, high) = axis.ends();
     let (range, middle) = (high - low, 0.5 * (low + high));
     // sorted together with their kernels: comparing in place is twice as fast as through an index
@@ -228,7 +243,7 @@ fn bells(axis: &Axis, column: &[f64]) -> (Vec<Bell>, Vec<usize>) {
     let mut sorted: Vec<(f64, u32)> = places.zip(0..).collect();
     sorted.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
     let kernels = sorted.len();
-    let narrowest = range / (1.0 + kernels as f64).min(100.0);
+    let narrowest = narrowing * range / (1.0 + kernels as f64).min(100.0);
     let mut bells = vec![Bell { centre: middle, width: range }; kernels];
     for (place, &(centre, kernel)) in sorted.iter().enumerate() {
         let before = place.checked_sub(1).map(|place| centre - sorted[place].0);
@@ -245,9 +260,9 @@ fn bells(axis: &Axis, column: &[f64]) -> (Vec<Bell>, Vec<usize>) {
     (bells, sorted.into_iter().map(|(_, kernel)| kernel as usize).collect())
 }
 
-fn normal_shape(axis: &Axis, column: &[f64], scales: &mut [f64]) -> Shape {
+fn normal_shape(axis: &Axis, column: &[f64], narrowing: f64, scales: &mut [f64]) -> Shape {
     let ends = axis.ends();
-    let (bells, _) = bells(axis, column);
+    let (bells, _) = bells(axis, column, narrowing);
     for (scale, bell) in scales.iter_mut().zip(&bells) {
         *scale *= (ends.1 - ends.0) / (bell.width * bell.truncation_mass(ends));
     }
@@ -257,8 +272,8 @@ fn normal_shape(axis: &Axis, column: &[f64], scales: &mut [f64]) -> Shape {
     }
 }
 
-fn grid_shape(axis: &Axis, column: &[f64]) -> Shape {
-    let (bells, order) = bells(axis, column);
+fn grid_shape(axis: &Axis, column: &[f64], narrowing: f64) -> Shape {
+    let (bells, order) = bells(axis, column, narrowing);
     let mut distinct: Vec<(Bell, f64)> = Vec::new();
     let mut which = vec![0; bells.len()];
     for kernel in order {

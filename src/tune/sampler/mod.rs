@@ -3,8 +3,8 @@
 //! A sampler sees the space, the finished trials it may know, the points of pending trials, the number of the trial and
 //! the seed of the study. It keeps nothing: asked twice, it answers the same.
 //!
-//! **Stream version 1**: trial `n` draws from `seed.derive("trial").index(n)`, the start-up design from
-//! `seed.derive("startup").derive(parameter name)`. `exp`, `ln` and `erfc` come from `libm`, so that the bits are the
+//! **Stream version 2**: trial `n` draws from `seed.derive("trial").index(n)` (`tpe` its kernel widths from
+//! `seed.derive("width").index(n)`), the start-up design from `seed.derive("startup").derive(parameter name)`. `exp`, `ln` and `erfc` come from `libm`, so that the bits are the
 //! same on every platform. Anything that changes a proposal bumps [`STREAM_VERSION`].
 
 mod auto;
@@ -34,7 +34,7 @@ use super::trial::Trial;
 pub use history::History;
 
 /// Version of the map from seeds to proposals; stored with every study.
-pub const STREAM_VERSION: u32 = 1;
+pub const STREAM_VERSION: u32 = 2;
 
 /// What a sampler may look at.
 #[derive(Clone, Copy, Debug)]
@@ -238,9 +238,9 @@ pub struct SamplerConfig {
     /// Which sampler.
     #[serde(default)]
     pub kind: SamplerKind,
-    /// Trials before this number are spread over the space without looking at results.
-    #[serde(default = "default_startup")]
-    pub startup_trials: u64,
+    /// Trials before this number are spread over the space without looking at results; unset: 8, of `optuna5` 10.
+    #[serde(default)]
+    pub startup_trials: Option<u64>,
     /// Values of every continuous parameter on the grid of `grid`, both ends included.
     #[serde(default = "default_levels")]
     #[schemars(range(min = 1))]
@@ -251,13 +251,9 @@ const fn default_levels() -> u64 {
     5
 }
 
-const fn default_startup() -> u64 {
-    10
-}
-
 impl Default for SamplerConfig {
     fn default() -> Self {
-        Self { kind: SamplerKind::default(), startup_trials: default_startup(), levels: default_levels() }
+        Self { kind: SamplerKind::default(), startup_trials: None, levels: default_levels() }
     }
 }
 
@@ -268,6 +264,13 @@ impl From<SamplerKind> for SamplerConfig {
 }
 
 impl SamplerConfig {
+    /// Trials before this number do not look at the history.
+    pub fn startup(&self) -> u64 {
+        // with a lag the first informed proposal knows even less than these: waiting longer costs more than it tells
+        let of_kind = if self.kind == SamplerKind::Optuna5 { 10 } else { 8 };
+        self.startup_trials.unwrap_or(of_kind)
+    }
+
     /// Says why this sampler cannot run that many trials of a space, where it cannot.
     pub fn defect(&self, space: &SearchSpace, trials: u64) -> Option<SamplerError> {
         match self.kind {
@@ -309,7 +312,7 @@ pub fn suggest(
         history.push(space, trial);
     }
     let pending: Vec<Vec<f64>> = pending.iter().filter_map(|params| space.encode(params)).collect();
-    let (startup_trials, levels) = (config.startup_trials, config.levels);
+    let (startup_trials, levels) = (config.startup(), config.levels);
     let request = Request { space, history: &history, pending: &pending, number, seed, startup_trials, levels };
     propose(config.kind, &request).map(|point| space.decode(&point))
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
-use super::mixture::Mixture;
+use super::mixture::{Mixture, Smoothness};
 use super::*;
 use crate::tune::space::Axis;
 use crate::tune::trial::{Evaluation, Proposal};
@@ -62,7 +62,7 @@ fn plain_records_and_a_kept_history_give_the_same_proposal() {
     let space = space(MIXED);
     for kind in SamplerKind::all() {
         let trials = run(kind, &space, 26, 3);
-        let config = SamplerConfig { levels: 3, ..kind.into() };
+        let config = SamplerConfig { levels: 3, startup_trials: Some(10), ..kind.into() };
         let found = suggest(&config, &space, Direction::Minimize, &trials[..25], &[], 25, Seed::new(3));
         assert_eq!(found.as_ref(), Some(&trials[25].params), "{kind}");
     }
@@ -164,7 +164,7 @@ fn pending_points_of_a_discrete_space_are_not_proposed_again() {
     for kind in SamplerKind::all().filter(|kind| *kind != SamplerKind::Optuna5) {
         let mut pending: Vec<Params> = Vec::new();
         for number in 0..9 {
-            let config = SamplerConfig { startup_trials: 4, ..kind.into() };
+            let config = SamplerConfig { startup_trials: Some(4), ..kind.into() };
             let params = suggest(&config, &space, Direction::Minimize, &[], &pending, number, Seed::new(1)).unwrap();
             assert!(!pending.contains(&params), "{kind}");
             pending.push(params);
@@ -227,7 +227,7 @@ fn grid(cells: u64) -> Axis {
 }
 
 fn mixture(axes: &[&Axis], rows: &[Vec<f64>]) -> Mixture {
-    Mixture::new(axes, rows, &vec![1.0; rows.len()], 1.0, 6.0)
+    Mixture::new(axes, rows, &vec![1.0; rows.len()], 1.0, Smoothness { choices: 6.0, narrowing: 0.5 })
 }
 
 proptest! {
@@ -283,7 +283,8 @@ fn draws_follow_the_masses() {
 fn choices_are_smoothed_as_documented() {
     let axis = Axis::Choice { choices: 4 };
     // two observations and the prior: K = 3, so that hit = (1 + 1/3) / (1 + 4/3), miss = (1/3) / (1 + 4/3)
-    let mixture = Mixture::new(&[&axis], &[vec![0.0], vec![0.0]], &[1.0, 1.0], 1.0, 1.0);
+    let mixture =
+        Mixture::new(&[&axis], &[vec![0.0], vec![0.0]], &[1.0, 1.0], 1.0, Smoothness { choices: 1.0, narrowing: 1.0 });
     let density = mixture.log_densities(&[vec![0.0], vec![3.0]]);
     let (hit, miss) = ((4.0 / 3.0) / (7.0 / 3.0), (1.0 / 3.0) / (7.0 / 3.0));
     assert!((density[0].exp() - (2.0 * hit + 0.25) / 3.0).abs() < 1e-14);

@@ -2,19 +2,25 @@
 //!
 //! Trials are split into a good and a bad set. A [`Mixture`] is laid over each; candidates are drawn from the good one
 //! and the candidate with the largest log ratio of the two densities is proposed. Parameters with equal conditions form
-//! a group and are modelled jointly, from the trials in which they exist. Pending trials count as bad, so that
-//! proposals made together keep apart.
+//! a group and are modelled jointly, from the trials in which they exist.
+//!
+//! A pending trial is among the bad ones with half a trial's weight. With all of it (a "constant liar") the neighbourhood
+//! of the best point, where most pending trials are, looks worse than it is for as long as trials are pending, which is
+//! always; with none of it, proposals made together crowd into one place. How narrow the kernels of the good set should
+//! be depends on the objective, which nobody knows: half of the proposals, drawn by lot, take narrower ones, so that some
+//! refine the best point while others look around it.
 //!
 //! # References
 //! Bergstra, Bardenet, Bengio and Kegl (2011); Watanabe (2023), both as in [`super::mixture`]; Song, Yu and Ermon
-//! (2022), "A general recipe for likelihood-free Bayesian optimization" (weights by improvement).
+//! (2022), "A general recipe for likelihood-free Bayesian optimization" (weights by improvement); Schonlau, Welch and
+//! Jones (1998), "Global versus local search in constrained optimization of computer models" (their power).
 
 use crate::base::RandomStream;
 
 use super::super::space::Axis;
 use super::super::trial::TrialState;
 use super::history::History;
-use super::mixture::Mixture;
+use super::mixture::{Mixture, Smoothness};
 use super::{Request, discrete, startup};
 
 /// What distinguishes one estimator from another.
@@ -36,17 +42,23 @@ struct Profile {
     unique: bool,
     /// Whether failed trials count as bad, so that a region that breaks the objective is left.
     failed_are_bad: bool,
+    /// Weight of a pending trial in the bad set, where the newest finished ones have 1.
+    pending_weight: f64,
+    /// Whether the narrowest kernel of the good set depends on the proposal and on the size of the group.
+    varied_widths: bool,
 }
 
 const TPE: Profile = Profile {
     good_share: 0.15,
-    candidates: 128,
+    candidates: 64,
     choice_smoothing: 6.0,
     weigh_improvement: true,
     most_bad: 512,
     latin: true,
     unique: true,
     failed_are_bad: true,
+    pending_weight: 0.5,
+    varied_widths: true,
 };
 
 const OPTUNA5: Profile = Profile {
@@ -58,6 +70,8 @@ const OPTUNA5: Profile = Profile {
     latin: false,
     unique: false,
     failed_are_bad: false,
+    pending_weight: 1.0,
+    varied_widths: false,
 };
 
 /// Most good trials.
@@ -65,6 +79,14 @@ const MOST_GOOD: usize = 25;
 
 /// The newest trials of a set keep their full weight.
 const NEWEST: usize = 25;
+
+/// Share of proposals with narrower kernels in the good set, and how much narrower those are.
+const NARROW_SHARE: f64 = 0.5;
+const NARROW: f64 = 0.5;
+
+/// A group of so many parameters has kernels as wide as the reference; a smaller one is filled by narrower ones, since
+/// fewer points are needed to cover it.
+const WIDE_GROUP: f64 = 6.0;
 
 /// Improvements below this count as this much.
 const LEAST_IMPROVEMENT: f64 = 1e-12;
@@ -103,12 +125,16 @@ struct Models<'a> {
 
 impl<'a> Models<'a> {
     fn of(profile: &Profile, request: &Request<'a>) -> Self {
+        let lot = request.seed.derive("width").index(request.number).stream().uniform();
         let model = |group: &'a Vec<usize>| {
             let sets = Sets::split(profile, request, group);
             let axes: Vec<&Axis> = group.iter().map(|&position| &request.space.axes()[position]).collect();
-            let smoothing = profile.choice_smoothing;
-            let mixture = |set: &Set| Mixture::new(&axes, &set.rows, &set.weights, set.prior_weight, smoothing);
-            (group.as_slice(), mixture(&sets.good), mixture(&sets.bad))
+            let mixture = |set: &Set, narrowing: f64| {
+                let smoothness = Smoothness { choices: profile.choice_smoothing, narrowing };
+                Mixture::new(&axes, &set.rows, &set.weights, set.prior_weight, smoothness)
+            };
+            let narrowing = if profile.varied_widths { narrowing(group.len(), lot) } else { 1.0 };
+            (group.as_slice(), mixture(&sets.good, narrowing), mixture(&sets.bad, 1.0))
         };
         Self { candidates: profile.candidates, groups: request.space.groups().iter().map(model).collect() }
     }
@@ -156,6 +182,12 @@ impl<'a> Models<'a> {
         let best = first_largest(&ratios)?;
         points.into_iter().nth(best)
     }
+}
+
+/// What the least width of the good set's kernels is multiplied by.
+fn narrowing(parameters: usize, lot: f64) -> f64 {
+    let for_group = (parameters as f64 / WIDE_GROUP).min(1.0).sqrt();
+    if lot < NARROW_SHARE { NARROW * for_group } else { for_group }
 }
 
 fn best_ratio(good: &Mixture, bad: &Mixture, candidates: &[Vec<f64>]) -> Option<usize> {
@@ -217,8 +249,11 @@ impl Sets {
         let good =
             Set { rows: good.iter().map(|&trial| taken(history.row(trial), group)).collect(), weights, prior_weight };
         let mut bad_rows: Vec<&[f64]> = bad.iter().map(|&trial| history.row(trial)).collect();
+        let finished = bad_rows.len();
         bad_rows.extend(request.pending.iter().map(Vec::as_slice).filter(|row| active(row)));
-        let (kept, weights) = thinned(by_age(bad_rows.len()), profile.most_bad, request);
+        let mut weights = by_age(bad_rows.len());
+        weights[finished..].iter_mut().for_each(|weight| *weight *= profile.pending_weight);
+        let (kept, weights) = thinned(weights, profile.most_bad, request);
         let rows = kept.into_iter().map(|row| taken(bad_rows[row], group)).collect();
         Self { good, bad: Set { rows, weights, prior_weight: 1.0 } }
     }
@@ -232,7 +267,8 @@ fn mean_or_one(weights: &[f64]) -> f64 {
     if weights.is_empty() { 1.0 } else { weights.iter().sum::<f64>() / weights.len() as f64 }
 }
 
-/// How much each good trial beats the best bad one. Trials that are not complete, or all of them when no bad trial is
+/// How much each good trial beats the best bad one, to the power of 3/2: the generalised expected improvement of Schonlau,
+/// Welch and Jones (1998), between the greed of a power of 1 and the reach of a power of 2. Trials that are not complete, or all of them when no bad trial is
 /// complete, have nothing to compare with and get the least weight.
 fn improvements(history: &History, good: &[usize], best_bad: Option<usize>) -> Vec<f64> {
     let bar = best_bad.map(|trial| history.rank(trial)).filter(|rank| rank.state == TrialState::Complete);
@@ -240,7 +276,8 @@ fn improvements(history: &History, good: &[usize], best_bad: Option<usize>) -> V
         (rank, Some(bar)) if rank.state == TrialState::Complete => (bar.loss - rank.loss).max(LEAST_IMPROVEMENT),
         _ => LEAST_IMPROVEMENT,
     };
-    good.iter().map(improvement).collect()
+    // a square root has the same bits everywhere, a power has not
+    good.iter().map(improvement).map(|improvement| improvement * improvement.sqrt()).collect()
 }
 
 /// Weights in the order of numbers: full for the newest, falling linearly to 1/n for the oldest.
@@ -286,6 +323,7 @@ fn thinned(weights: Vec<f64>, most: usize, request: &Request) -> (Vec<usize>, Ve
 #[cfg(test)]
 mod tests {
     use super::super::super::study::Direction;
+    use super::super::super::trial::{Evaluation, Proposal, Trial};
     use super::*;
     use crate::base::Seed;
 
@@ -318,6 +356,38 @@ mod tests {
             // the last mark may fall on either side of the end
             assert!((all - left).abs() <= 1.0, "{count}: {all} {left}");
         }
+    }
+
+    #[test]
+    fn half_of_the_proposals_have_narrower_kernels_and_small_groups_the_narrowest() {
+        assert_eq!([narrowing(6, 0.7), narrowing(6, 0.3), narrowing(12, 0.7)], [1.0, 0.5, 1.0]);
+        assert!(narrowing(1, 0.7) < narrowing(3, 0.7) && narrowing(3, 0.7) < 1.0);
+    }
+
+    #[test]
+    fn a_pending_trial_has_half_the_weight_of_a_bad_one() {
+        let space = serde_json::from_str(r#"{"x": {"float": [0, 1]}}"#).unwrap();
+        let mut history = History::new(&space, Direction::Minimize);
+        for number in 0..20 {
+            let params = space.decode(&[number as f64 / 20.0]);
+            let evaluation = Evaluation::complete(number as f64);
+            let proposal = Proposal { number, params, ..Default::default() };
+            history.push(&space, &Trial::of(proposal, evaluation));
+        }
+        let pending = [vec![0.99], vec![0.98]];
+        let seed = Seed::new(3);
+        let request = Request {
+            space: &space,
+            history: &history,
+            pending: &pending,
+            number: 22,
+            seed,
+            startup_trials: 8,
+            levels: 5,
+        };
+        let weights = |profile| Sets::split(profile, &request, &[0]).bad.weights;
+        assert_eq!(weights(&TPE)[17..], [0.5, 0.5]);
+        assert_eq!(weights(&OPTUNA5)[18..], [1.0, 1.0]);
     }
 
     #[test]

@@ -271,9 +271,9 @@ impl StudySolver {
         };
         let pending: Vec<Vec<f64>> =
             (end as u64..number).filter_map(|pending| space.encode(params_of(pending)?)).collect();
-        let SamplerConfig { kind, startup_trials, levels } = study.sampler;
+        let SamplerConfig { kind, levels, .. } = study.sampler;
         // what an earlier study has seen needs no second look
-        let startup_trials = startup_trials.saturating_sub(study.earlier.len() as u64);
+        let startup_trials = study.sampler.startup().saturating_sub(study.earlier.len() as u64);
         let request = Request { space, history, pending: &pending, number, seed: study.seed, startup_trials, levels };
         let params = space.decode(&sampler::propose(kind, &request)?);
         self.proposed.insert(number, params.clone());
