@@ -30,6 +30,7 @@ pub(super) fn draw(view: &View<'_>) -> String {
     steps.extend(best.map(|best| (frame.across(1.0), frame.up(best))));
     picture.line(&steps, ACCENT, 1.5);
     picture.words(frame.x.0, 303.0, "0", "middle", 11.0);
+    picture.words((frame.x.0 + frame.x.1) / 2.0, 303.0, "trial", "middle", 11.0);
     picture.words(frame.x.1, 303.0, &view.trials.len().saturating_sub(1).to_string(), "end", 11.0);
     picture.finish()
 }

@@ -105,6 +105,17 @@ impl View<'_> {
     }
 }
 
+impl View<'_> {
+    /// The score that is so good: the inverse of `goodness`.
+    fn score_at(&self, good: f64) -> f64 {
+        let (low, high) = self.range();
+        match self.direction {
+            Direction::Maximize => low + good * (high - low),
+            Direction::Minimize => high - good * (high - low),
+        }
+    }
+}
+
 /// The values at which an axis is labelled: the share of the scale, and the value in words.
 fn labels(space: &SearchSpace, parameter: usize) -> Vec<(f64, String)> {
     let axis = &space.axes()[parameter];

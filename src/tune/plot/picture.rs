@@ -16,7 +16,7 @@ pub(super) const ACCENT: &str = "#d95f02";
 /// The colour of what is ordinary.
 pub(super) const PLAIN: &str = "#7a9cc6";
 /// The colour of what is in the background.
-pub(super) const FAINT: &str = "#d5d9de";
+pub(super) const FAINT: &str = "#bcc4cd";
 
 impl Picture {
     /// An empty page with a title.
@@ -33,7 +33,7 @@ impl Picture {
     pub(super) fn rectangle(&mut self, (x, y): (f64, f64), (width, height): (f64, f64), colour: &str) {
         let _ = writeln!(
             self.body,
-            r#"<rect x="{x:.1}" y="{y:.1}" width="{width:.1}" height="{height:.1}" fill="{colour}"/>"#
+            r#"<rect x="{x:.1}" y="{y:.1}" width="{width:.1}" height="{height:.1}" fill="{colour}" shape-rendering="crispEdges"/>"#
         );
     }
 
@@ -54,6 +54,16 @@ impl Picture {
             self.body,
             r#"<text x="{x:.1}" y="{y:.1}" text-anchor="{anchor}" font-size="{size:.0}" fill="{INK}">{words}</text>"#
         );
+    }
+
+    /// Words above a busy ground: with a white edge. Drawn twice, since not every program knows `paint-order`.
+    pub(super) fn words_above(&mut self, x: f64, y: f64, words: &str, anchor: &str, size: f64) {
+        let edge = words.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+        let _ = writeln!(
+            self.body,
+            r#"<text x="{x:.1}" y="{y:.1}" text-anchor="{anchor}" font-size="{size:.0}" stroke="white" stroke-width="3" fill="white" aria-hidden="true">{edge}</text>"#
+        );
+        self.words(x, y, words, anchor, size);
     }
 
     /// The whole document.
@@ -108,11 +118,39 @@ pub fn short(number: f64, digits: i32) -> String {
     }
     let magnitude = libm::floor(libm::log10(number.abs())) as i32;
     if !(-4..9).contains(&magnitude) {
-        return format!("{number:.*e}", usize::try_from(digits - 1).unwrap_or(0));
+        let text = format!("{number:.*e}", usize::try_from(digits - 1).unwrap_or(0));
+        let Some((mantissa, exponent)) = text.split_once('e') else { return text };
+        return format!("{}e{exponent}", without_zeros(mantissa));
     }
     let decimals = usize::try_from(digits - 1 - magnitude).unwrap_or(0);
-    let text = format!("{number:.decimals$}");
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+    without_zeros(&format!("{number:.decimals$}")).to_owned()
+}
+
+fn without_zeros(text: &str) -> &str {
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text }
+}
+
+/// As many of the first letters as there is room for.
+pub(super) fn beginning(words: &str, room: f64, size: f64) -> String {
+    let most = letters(room, size);
+    if words.chars().count() <= most {
+        return words.to_owned();
+    }
+    words.chars().take(most.saturating_sub(1)).chain(['…']).collect()
+}
+
+/// As many of the last letters as there is room for: a path of names differs at its end.
+pub(super) fn end(words: &str, room: f64, size: f64) -> String {
+    let (count, most) = (words.chars().count(), letters(room, size));
+    if count <= most {
+        return words.to_owned();
+    }
+    std::iter::once('…').chain(words.chars().skip(count + 1 - most)).collect()
+}
+
+/// Letters of a size in a width: three fifths of the size each, as in common fonts without serifs.
+fn letters(room: f64, size: f64) -> usize {
+    ((room / (0.6 * size)) as usize).max(2)
 }
 
 /// From a pale to a dark colour.
@@ -129,6 +167,12 @@ mod tests {
     #[test]
     fn numbers_are_short() {
         let found = [1234.5, 50.0, 2.5, 0.0, 0.005, 0.0125, -0.37, 1e-7, 3.067265].map(|number| short(number, 3));
-        assert_eq!(found, ["1234", "50", "2.5", "0", "0.005", "0.0125", "-0.37", "1.00e-7", "3.07"]);
+        assert_eq!(found, ["1234", "50", "2.5", "0", "0.005", "0.0125", "-0.37", "1e-7", "3.07"]);
+    }
+
+    #[test]
+    fn words_without_room_are_cut_where_they_say_least() {
+        assert_eq!([beginning("aggressive", 30.0, 10.0), end("exit.hard_stop", 30.0, 10.0)], ["aggr…", "…stop"]);
+        assert_eq!([beginning("calm", 30.0, 10.0), end("calm", 30.0, 10.0)], ["calm", "calm"]);
     }
 }
