@@ -72,7 +72,7 @@ pub(super) const CONCURRENCY: &[Key] = &[
 ];
 
 pub(super) const MATRIX: &[Key] = &[
-    ("axes", "Axis: list of values, `${params.list}`, or `{range: {from, to, step}}`."),
+    ("axes", "Axis: list of values, names with values, `${params.list}`, or `{range: {from, to, step}}`."),
     ("include", "Further combinations; each gives a value for every axis."),
     ("exclude", "Combinations to leave out; one that names some axes leaves out all that match."),
     ("max_parallel", "How many instances may run at once."),

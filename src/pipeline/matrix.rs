@@ -1,12 +1,15 @@
 //! `matrix` and `for_each`: one declared node, several instances.
 //!
 //! An instance is known by its coordinates, `train[model=logistic,seed=1]`: made of names and values, so that adding a
-//! value to an axis renames nothing. A coordinate belongs to the node whose matrix brought the axis. Instances of two
+//! value to an axis renames nothing. A value that is no word or number, as a list of symbols, has a name on its axis; the
+//! instance is known by that. A coordinate belongs to the node whose matrix brought the axis. Instances of two
 //! nodes meet where they agree on every coordinate that both got from the same node.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
+
+use serde_json::Value;
 
 use super::file::{MatrixFile, NodeFile, PipelineFile};
 use super::template::Scope;
@@ -25,8 +28,10 @@ pub struct Coordinate {
     pub owner: Arc<str>,
     /// The axis.
     pub axis: Arc<str>,
-    /// The value.
+    /// The value, or its name.
     pub value: Scalar,
+    /// What the name stands for, on an axis whose values have names.
+    pub content: Option<Value>,
 }
 
 /// Where an instance stands: one value on each axis; none for a node without a matrix.
@@ -37,6 +42,11 @@ impl Coordinates {
     /// The value on an axis.
     pub fn get(&self, axis: &str) -> Option<&Scalar> {
         self.0.iter().find(|coordinate| &*coordinate.axis == axis).map(|coordinate| &coordinate.value)
+    }
+
+    /// What a name on an axis stands for; none on an axis whose values are written as they are.
+    pub fn content(&self, axis: &str) -> Option<&Value> {
+        self.0.iter().find(|coordinate| &*coordinate.axis == axis)?.content.as_ref()
     }
 
     /// The value on an axis that a certain node brought.
@@ -154,12 +164,23 @@ impl<'a> Builder<'a> {
             parents.first().iter().flat_map(|first| &first.0).map(|own| own.axis.to_string()).collect();
         let before = self.problems.len();
         let mut axes: Vec<(Arc<str>, Vec<Scalar>)> = Vec::new();
+        let mut contents = Contents::new();
         for (axis, values) in &matrix.axes {
             if inherited.contains(&axis.value) {
                 let message = format!("the axis `{}` comes from `for_each` already", axis.value);
                 self.problems.push(Problem::new("pipeline::matrix", axis.span, message).hint("choose another name"));
             }
-            axes.push((axis.value.as_str().into(), self.values(axis, values)));
+            let name: Arc<str> = axis.value.as_str().into();
+            let scalars = match named(values) {
+                None => self.values(axis, values),
+                Some(fields) => {
+                    let found = self.named_values(axis, fields);
+                    let key = |text: &str| (Arc::clone(&name), text.to_owned());
+                    contents.extend(found.iter().map(|(text, content)| (key(text), content.clone())));
+                    found.into_iter().map(|(text, _)| Scalar::Text(text)).collect()
+                }
+            };
+            axes.push((name, scalars));
         }
         // what else there is to say of the combinations would only follow from that
         if self.problems.len() > before || parents.is_empty() {
@@ -183,11 +204,12 @@ impl<'a> Builder<'a> {
                 })
                 .collect();
         }
-        own.extend(self.included(matrix, &axes, &own));
+        own.extend(self.included(matrix, &axes, &contents, &own));
         let place = |parent: &Coordinates, values: &[(Arc<str>, Scalar)]| {
             let values = values.iter().map(|(axis, value)| Coordinate {
                 owner: Arc::clone(&owner),
                 axis: Arc::clone(axis),
+                content: contents.get(&(Arc::clone(axis), value_text(value))).cloned(),
                 value: value.clone(),
             });
             Coordinates(parent.0.iter().cloned().chain(values).collect())
@@ -232,8 +254,20 @@ impl<'a> Builder<'a> {
             },
         };
         let problem = Problem::new("pipeline::matrix", tree.span, problem);
-        self.problems.push(problem.hint("write it as [a, b], `${params.list}`, or {range: {from: 1, to: 5}}"));
+        let hint = "write it as [a, b], {name: value}, `${params.list}`, or {range: {from: 1, to: 5}}";
+        self.problems.push(problem.hint(hint));
         Vec::new()
+    }
+
+    /// The names on an axis, each with what it stands for.
+    fn named_values(&mut self, axis: &Text, fields: &[(Text, Located<Yaml>)]) -> Vec<(String, Value)> {
+        let names: Vec<Scalar> = fields.iter().map(|(name, _)| Scalar::Text(name.value.clone())).collect();
+        if let Some((at, problem)) = unfit(axis, &names) {
+            self.problems.push(Problem { span: fields.get(at).map_or(axis.span, |(name, _)| name.span), ..problem });
+            return Vec::new();
+        }
+        let fill = |(name, tree): &(Text, Located<Yaml>)| (name.value.clone(), self.scope.fill(tree, self.problems));
+        fields.iter().map(fill).collect()
     }
 
     fn combination(&mut self, tree: &Located<Yaml>, known: &[String]) -> Option<Vec<(Text, Scalar)>> {
@@ -266,12 +300,24 @@ impl<'a> Builder<'a> {
         &mut self,
         matrix: &MatrixFile,
         axes: &[(Arc<str>, Vec<Scalar>)],
+        contents: &Contents,
         there: &[Vec<(Arc<str>, Scalar)>],
     ) -> Vec<Vec<(Arc<str>, Scalar)>> {
         let names: Vec<String> = axes.iter().map(|(axis, _)| axis.to_string()).collect();
         let mut found = Vec::new();
         for tree in &matrix.include {
             let Some(given) = self.combination(tree, &names) else { continue };
+            let unknown = given.iter().find(|(axis, value)| {
+                let known = names_on(contents, &axis.value);
+                !known.is_empty() && !matches!(value, Scalar::Text(name) if known.contains(&name.as_str()))
+            });
+            if let Some((axis, value)) = unknown {
+                let name = value_text(value);
+                let message = format!("axis `{}` has no value of the name `{name}`", axis.value);
+                let problem = Problem::new("pipeline::matrix", axis.span, message);
+                self.problems.push(problem.suggest(&name, names_on(contents, &axis.value)));
+                continue;
+            }
             let value = |axis: &str| given.iter().find(|(name, _)| name.value == axis).map(|(_, value)| value.clone());
             let whole: Option<Vec<(Arc<str>, Scalar)>> =
                 axes.iter().map(|(axis, _)| Some((Arc::clone(axis), value(axis)?))).collect();
@@ -315,6 +361,21 @@ impl<'a> Builder<'a> {
             self.problems.push(Problem::new("pipeline::matrix", matrix.span, message).hint("exclude fewer"));
         }
         all
+    }
+}
+
+/// What names on axes stand for.
+type Contents = BTreeMap<(Arc<str>, String), Value>;
+
+fn names_on<'a>(contents: &'a Contents, axis: &str) -> Vec<&'a str> {
+    contents.keys().filter(|(own, _)| &**own == axis).map(|(_, name)| name.as_str()).collect()
+}
+
+/// The names and values of an axis that is a mapping, unless it is a range.
+fn named(tree: &Located<Yaml>) -> Option<&[(Text, Located<Yaml>)]> {
+    match &tree.value {
+        Yaml::Map(fields) if !fields.is_empty() && fields.iter().all(|(key, _)| key.value != "range") => Some(fields),
+        _ => None,
     }
 }
 

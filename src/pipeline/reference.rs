@@ -156,6 +156,7 @@ mod tests {
             owner: owner.into(),
             axis: (*axis).into(),
             value: Scalar::Int(*value),
+            content: None,
         };
         Coordinates(pairs.iter().map(one).collect())
     }

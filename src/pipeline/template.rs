@@ -47,7 +47,12 @@ impl Scope<'_> {
     }
 
     fn fill_text(&self, text: &str, span: Span) -> Result<Value, Problem> {
-        fill_text(text, span, &|name| self.resolve(name, span))
+        // the whole value is what a name on an axis stands for; inside a text it is the name
+        let axis = whole_reference(text).and_then(|name| name.trim().strip_prefix("matrix."));
+        match axis.and_then(|axis| self.place?.content(axis)) {
+            Some(content) => Ok(content.clone()),
+            None => fill_text(text, span, &|name| self.resolve(name, span)),
+        }
     }
 
     fn resolve(&self, name: &str, span: Span) -> Result<Value, Problem> {

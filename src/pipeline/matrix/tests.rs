@@ -170,3 +170,54 @@ fn instances_of_a_large_matrix_are_counted_before_they_are_made() {
     let problems = load(&text, &LoadOptions::default()).unwrap_err();
     assert_eq!(problems[0].message, "this matrix has more than 20000 combinations");
 }
+
+#[test]
+fn a_value_with_a_name_is_known_by_it_and_stands_for_its_value() {
+    let text = "as_of: 2026-01-04
+sources:
+  bars: {path: data/us5, schema: ohlcv@1}
+  strategy: {path: s.yaml, schema: strategy@1}
+nodes:
+  signals:
+    kind: accumulate
+    matrix: {axes: {universe: {tech: [AAPL, MSFT], all: null}, seed: [1, 2]}}
+    inputs: {bars: sources.bars, strategy: sources.strategy}
+    with: {universe: {symbols: '${matrix.universe}'}}
+    publish: {signals: '${matrix.universe}-${matrix.seed}.parquet'}
+  fit:
+    kind: train
+    when: matrix.universe == \"tech\"
+    inputs: {data: 'signals[universe=tech,seed=2].signals'}
+    matrix: {axes: {universe: [tech]}}
+";
+    let pipeline = load(text, &LoadOptions::default()).unwrap_or_else(|problems| panic!("{problems:?}"));
+    let found: Vec<(&str, String, &str)> = instances(&pipeline, "signals")
+        .into_iter()
+        .map(|node| (node.id.as_str(), node.with["universe"]["symbols"].to_string(), node.publish["signals"].as_str()))
+        .collect();
+    let tech = r#"["AAPL","MSFT"]"#.to_owned();
+    let expected = [
+        ("signals[universe=tech,seed=1]", tech.clone(), "tech-1.parquet"),
+        ("signals[universe=tech,seed=2]", tech, "tech-2.parquet"),
+        ("signals[universe=all,seed=1]", "null".to_owned(), "all-1.parquet"),
+        ("signals[universe=all,seed=2]", "null".to_owned(), "all-2.parquet"),
+    ];
+    assert_eq!(found, expected);
+    let fit = instances(&pipeline, "fit")[0].dependencies().into_iter().collect::<Vec<_>>();
+    assert_eq!(fit, ["signals[universe=tech,seed=2]"]);
+}
+
+#[test]
+fn names_on_an_axis_are_held_to_what_values_are() {
+    let refusal = |matrix: &str| {
+        let text = format!("as_of: 2026-01-04\nnodes: {{fit: {{kind: noop, matrix: {matrix}}}}}\n");
+        load(&text, &LoadOptions::default()).unwrap_err().swap_remove(0).message
+    };
+    assert!(refusal("{axes: {u: {a/b: [1]}}}").contains("`a/b` is empty or holds one of"));
+    assert!(refusal("{axes: {u: {a: [1], range: [2]}}}").contains("expected a list of words or numbers"));
+    assert!(refusal("{axes: {u: {}}}").contains("expected a list of words or numbers"));
+    let unknown = refusal("{axes: {u: {a: [1], b: [2]}, n: [1]}, include: [{u: c, n: 1}]}");
+    assert_eq!(unknown, "axis `u` has no value of the name `c`");
+    // a name may come back through `include` on another axis' value, and through `exclude`
+    assert_eq!(names("{axes: {u: {a: [1], b: [2]}, n: [1]}, include: [{u: a, n: 9}], exclude: [{u: b}]}").len(), 2);
+}

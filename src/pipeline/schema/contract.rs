@@ -37,6 +37,7 @@ const LOADER_ONLY: &[(&str, &str, &str, &str)] = &[
     ("", "pipeline::matrix", "there is no axis", "names of axes are the writer's"),
     ("/matrix", "pipeline::matrix", "has no value for", "names of axes are the writer's"),
     ("/matrix", "pipeline::matrix", "is there already", "two combinations at once"),
+    ("/matrix", "pipeline::matrix", "has no value of the name", "two places at once"),
     ("", "pipeline::matrix", "`exclude`", "all combinations at once"),
     ("/matrix", "pipeline::matrix", "the range is empty", "two values at once"),
     ("", "pipeline::matrix", "comes from `for_each` already", "it depends on another node"),

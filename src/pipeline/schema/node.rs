@@ -75,8 +75,15 @@ fn axis() -> Value {
         "required": ["range"],
         "additionalProperties": false,
     });
+    let named = json!({
+        "type": "object",
+        "minProperties": 1,
+        "propertyNames": {"pattern": pattern::AXIS_NAME, "not": {"enum": ["range"]}},
+        "additionalProperties": described("What the name stands for.", json!({})),
+    });
     any_of([
         described("Values.", values),
+        described("Names, each with its value: of any type, as a list of symbols.", named),
         described("A param of type `list`.", text_like(pattern::PARAM)),
         described("Whole numbers or dates at equal distances.", range),
     ])

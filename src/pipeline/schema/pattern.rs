@@ -11,6 +11,9 @@ pub(super) const PARAM: &str = r"^\$\{\s*params\.[^{}$]+\}$";
 /// A value on an axis: it becomes part of the names of instances, or is a reference.
 pub(super) const AXIS_VALUE: &str = r"^[^\[\],=/\x00-\x1f\x7f]+$|\$\{";
 
+/// The name of a value on an axis: part of the name of an instance.
+pub(super) const AXIS_NAME: &str = r"^[^\[\],=/\x00-\x1f\x7f]+$";
+
 /// Five fields of cron.
 pub(super) const CRON: &str = r"^\s*\S+(\s+\S+){4}\s*$";
 
