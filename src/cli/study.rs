@@ -13,7 +13,7 @@ use super::render::{moment, short_id, table};
 use crate::artifact::{ArtifactRef, ArtifactType, Payload, Scalar, Store, trials_on_record};
 use crate::base::{Digest, Timestamp};
 use crate::engine::{self, NodeRecord, RunHead};
-use crate::node::StudyRecord;
+use crate::node::{StudyRecord, probability};
 use crate::registry::SearchNumbers;
 use crate::tune::{Trial, TrialState};
 
@@ -156,7 +156,9 @@ async fn list(session: &Session, store: &Store, args: &ListArgs) -> Result<ExitC
                 short_id(&study.run).to_owned(),
                 moment(study.at),
             ];
-            row.extend(["trials", "best_value", "holdout_value", "pbo", "dsr"].map(|name| cell(node, name)));
+            row.extend(["trials", "best_value", "holdout_value"].map(|name| cell(node, name)));
+            let chance = |name: &str| node.values.get(name).and_then(|value| value.to_json().as_f64());
+            row.extend(["pbo", "dsr"].map(|name| probability(chance(name))));
             row
         });
         table(&["study", "node", "run", "made", "trials", "best", "holdout", "PBO", "DSR"], rows)
@@ -212,7 +214,7 @@ async fn show(session: &Session, store: &Store, id: &str) -> Result<ExitCode, Cl
         );
         let mut luck: Vec<Vec<String>> = record.luck().into_iter().map(Vec::from).collect();
         if on_record > numbers.own_trials {
-            let dsr = shown.dsr_on_record.map_or("-".to_owned(), |dsr| format!("{dsr:.2}"));
+            let dsr = probability(shown.dsr_on_record);
             let meaning = format!("DSR for all {on_record} trials on record of this data and metric");
             luck.insert(2, vec!["DSR, on record".to_owned(), dsr, meaning]);
         }

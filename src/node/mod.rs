@@ -32,7 +32,7 @@ pub use kind::{
     Behaviour, ConfigError, Declared, Descriptor, Executor, InputArtifact, InputPort, Kind, Named, NodeContext,
     NodeError, NodeFiles, NodeKind, NodeOutput, OutputPort, PathStep, PinnedFile, ValuePort, ValueType, read_config,
 };
-pub use optimize_parameters::{StudyRecord, StudyRecordError};
+pub use optimize_parameters::{StudyRecord, StudyRecordError, probability};
 pub use pipeline::PipelineConfig;
 pub use signals::{SignalCount, count_signals};
 

@@ -46,6 +46,7 @@ use objective::{Layout, Objective, PERIOD_SHARPE, Rules};
 use overfitting::Searched;
 
 pub use record::{Holdout, StudyRecord, StudyRecordError};
+pub use report::probability;
 
 /// Searches a strategy's parameters.
 pub struct OptimizeParameters;

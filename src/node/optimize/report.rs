@@ -19,7 +19,7 @@ fn one_digit(value: Option<f64>) -> String {
 }
 
 /// A probability in two digits that never claims certainty.
-fn probability(p: Option<f64>) -> String {
+pub fn probability(p: Option<f64>) -> String {
     match p {
         None => "-".to_owned(),
         Some(p) if p > 0.99 => "> 0.99".to_owned(),
