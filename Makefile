@@ -3,7 +3,7 @@
 
 WALKFORWARD := target/release/walkforward
 .DEFAULT_GOAL := help
-.PHONY: help build demo test faults s3-server lint bench bench-tune clean
+.PHONY: help build demo test faults s3-server lint bench bench-tune calibrate clean
 
 help:            ## show this list
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*## / - /'
@@ -46,6 +46,9 @@ bench: build     ## CPU seconds of the weekly pipeline, the orchestrator on 50 t
 
 bench-tune:      ## samplers beside stored results of Optuna 5, time of a proposal, cost of the overfitting figures
 	@benches/tune.sh
+
+calibrate:       ## how often the tests are right: false alarms and power with their errors, on known truths (QUICK=1: less)
+	@cargo bench --bench calibrate -- $(if $(QUICK),--quick)
 
 clean:           ## forget all artifacts, runs and models of the local store
 	rm -rf artifacts/store artifacts/reports

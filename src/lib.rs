@@ -19,6 +19,7 @@ pub mod label;
 pub mod market;
 pub mod metric;
 pub mod model;
+pub mod monitor;
 pub mod node;
 pub mod pipeline;
 pub mod plan;

@@ -29,6 +29,7 @@ mod inspect;
 mod kinds;
 mod logs;
 mod metrics;
+mod monitor;
 mod outside;
 mod pipeline_args;
 mod plan;
@@ -90,6 +91,9 @@ enum Command {
     Backfill(backfill::BackfillArgs),
     /// Say how pipelines stand: last run, due and missed ticks, age of the model, drift.
     Status(status::StatusArgs),
+    /// Look at what runs found out over time, and test who is told of changes.
+    #[command(subcommand)]
+    Monitor(monitor::MonitorCommand),
     /// Check what a model in production was made from, link by link, and make it again.
     Audit(audit::AuditArgs),
     /// Trade a strategy on files of bars with one account: result, signals, assumptions, doubts. Needs no store.
@@ -153,6 +157,7 @@ impl Command {
             Self::Why(_) => "why",
             Self::Backfill(_) => "backfill",
             Self::Status(_) => "status",
+            Self::Monitor(_) => "monitor",
             Self::Audit(_) => "audit",
             Self::Backtest(_) => "backtest",
             Self::Metrics(_) => "metrics",
@@ -300,6 +305,7 @@ pub fn main() -> ExitCode {
             Command::Why(args) => plan::why(&session, &args).await,
             Command::Backfill(args) => backfill::backfill(&session, &args).await,
             Command::Status(args) => status::status(&session, &args).await,
+            Command::Monitor(command) => monitor::monitor(&session, &command).await,
             Command::Audit(args) => audit::audit(&session, &args).await,
             Command::Backtest(args) => backtest::backtest(&session, &args),
             Command::Metrics(args) => metrics::metrics(&session, &args),

@@ -10,6 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::error::CliError;
+use super::monitor::{AlertsArgs, after_run};
 use super::outside::{OutsideArgs, send_due};
 use super::pipeline_args::{PipelineArgs, environment, refresh};
 use super::progress::{self, ProgressMode};
@@ -65,6 +66,8 @@ pub(super) struct RunArgs {
     check_determinism: bool,
     #[command(flatten)]
     outside: OutsideArgs,
+    #[command(flatten)]
+    alerts: AlertsArgs,
 }
 
 fn cores() -> usize {
@@ -104,6 +107,7 @@ async fn carry_out(session: &Session, args: &RunArgs, run_id: String) -> Result<
     let mut pipeline = args.pipeline.load_to_run()?;
     refresh(&mut pipeline, &args.refresh)?;
     let negative = NegativeVerdicts::new(&pipeline, &args.fail_on)?;
+    let rules = args.alerts.load()?;
     let store = session.open_store().await?;
     let lock = match admit(&pipeline, &store, &run_id, &runner.cancel).await? {
         Admitted::Free(lock) => lock,
@@ -136,6 +140,7 @@ async fn carry_out(session: &Session, args: &RunArgs, run_id: String) -> Result<
         session.print(&report, || run_report(&report))?;
     }
     send_due(&pipeline, &store, Some(&report)).await;
+    after_run(&store, &report.run, rules.as_ref()).await;
     let code = match report.status {
         RunStatus::Succeeded if (args.strict || args.check_determinism) && doubtful => 1,
         RunStatus::Succeeded => negative.exit_code(&report),

@@ -3,28 +3,15 @@
 use rayon::prelude::*;
 
 use super::config::{BlockPlan, Calibration, Correction, DriftConfig, DriftStatistic};
-use super::permutation::{Circle, Plan};
-use super::report::{ColumnDriftReport, ColumnReport, MissingReport, Verdict};
+use super::domain::{DomainReport, tell_apart};
+use super::judge::{judge, summarise};
+use super::null::{Null, test_columns};
+use super::peers::beyond_peers;
+use super::permutation::Circle;
+use super::prepare::{Pooled, Prepared};
+use super::report::{ColumnDriftReport, Verdict};
 use super::sample::{Column, DriftError, Sample};
-use super::statistic::{Memory, SortedColumn, stamp_sums};
-use crate::base::{CancelToken, Cancelled, Seed};
-use crate::stats::dependence::{autocorrelation, integrated_autocorrelation_time, normal_scores};
-use crate::stats::multiple::{benjamini_hochberg, holm};
-use crate::stats::order::quantile;
-use crate::stats::sum::std_dev;
-use crate::stats::two_sample::population_stability_index;
-
-/// Two-sided 5 % test with 80 % power: `z(.975) + z(.8)`.
-const DETECTABLE_ERRORS: f64 = 2.8;
-
-/// A reference with fewer independent stretches than this has not shown its distribution yet.
-const STRETCHES_OF_A_STABLE_COLUMN: f64 = 20.0;
-
-/// Lag-one autocorrelation above which so few stretches look like a random walk and not like a short window.
-const LAG_ONE_OF_A_WALK: f64 = 0.9;
-
-/// Quantiles of the reference whose crossings count as memory, beside the scores and their absolute values.
-const CROSSINGS: [f64; 5] = [0.1, 0.25, 0.5, 0.75, 0.9];
+use crate::base::{CancelToken, Cancelled, Seed, nearest};
 
 /// Columns whose memories differ by less than this factor are permuted together.
 const SIMILAR_MEMORY: f64 = 2.0;
@@ -32,15 +19,15 @@ const SIMILAR_MEMORY: f64 = 2.0;
 /// Permutations that a correction may ask for before the level is refused as out of reach.
 const MOST_REPLICATES: f64 = 1e6;
 
-/// Replicates per piece of parallel work: long enough to hide the scheduling, short enough to cancel soon.
-const REPLICATES_PER_CHUNK: usize = 64;
+/// Permutations of the domain classifier, which learns anew five times in each.
+const MOST_CLASSIFIERS: usize = 499;
 
 /// Compares every column of the current window with the same column of the reference.
 ///
 /// Per column: memory `tau` = largest integrated autocorrelation time of the reference's normal scores, their absolute
 /// values and the indicators `x <= quantile(.1, .25, .5, .75, .9)`; block = `clamp(ceil(5 tau), ceil(n^(1/3)), n/2)`
 /// with n the current time stamps and the longest tau of the columns like it ([`BlockPlan`]); p = `(1 + #{D* >= D}) / (1 + B)` over B permuted splits of the circle of both
-/// windows. Verdict `drift` only if the adjusted p is at most `alpha` and the effect at least `min_effect`;
+/// windows, or what the chosen [`Calibration`] puts in its place. Verdict `drift` only if the adjusted p is at most `alpha` and the effect at least `min_effect`;
 /// `inconclusive` when nothing is rejected and a window has fewer than `min_rows` values or `stamps / tau` is below
 /// `min_effective`; else `ok`. A test of the missing share stands beside the values of a column with gaps and takes
 /// part in the correction.
@@ -62,22 +49,63 @@ pub fn column_drift(
     cancel: &CancelToken,
 ) -> Result<ColumnDriftReport, DriftError> {
     config.check()?;
-    let ordered = config.calibration == Calibration::BlockPermutation;
+    let ordered = config.calibration != Calibration::Iid;
     reference.check("reference", ordered)?;
     current.check("current", ordered)?;
-    let circle = match config.calibration {
-        Calibration::BlockPermutation => Circle::from_times(&reference.time, &current.time),
-        Calibration::Iid => Circle::from_rows(reference.rows(), current.rows()),
+    let circle = match ordered {
+        true => Circle::from_times(&reference.time, &current.time),
+        false => Circle::from_rows(reference.rows(), current.rows()),
     };
-    let mut columns = pair_columns(reference, current)?
+    if config.calibration == Calibration::ArSieve && circle.stamps() != circle.stamp_of_row.len() {
+        return Err(DriftError::Panel { rows: circle.stamp_of_row.len(), stamps: circle.stamps() });
+    }
+    let mut pooled = pool(reference, current, config)?;
+    order_within_stamps(&mut pooled, &circle);
+    let mut columns = pooled
         .par_iter()
-        .map(|&(ours, theirs)| cancel.check().map(|()| Prepared::new(ours, theirs, &circle, config)))
+        .map(|column| cancel.check().map(|()| Prepared::new(column, &circle, config)))
         .collect::<Result<Vec<_>, Cancelled>>()?;
+    if config.calibration != Calibration::ArSieve {
+        compare_with_peers(&mut columns, &circle);
+    }
+    cancel.check()?;
     choose_blocks(&mut columns, &circle, config);
-    let replicates = replicates_needed(&columns, config)?;
-    let exceeded = count_exceedances(&columns, &circle, config.statistic, replicates, seed, cancel)?;
-    let judged = judge(columns, &exceeded, replicates, config);
-    Ok(summarise(judged, &circle, (reference.rows(), current.rows()), replicates, config))
+    let null = Null::new(config, &circle, replicates_needed(&columns, config)?);
+    let tested = test_columns(&columns, &circle, &null, config, seed, cancel)?;
+    let domain = match config.domain_classifier {
+        true => Some(classify(&columns, &circle, config, seed, cancel)?),
+        false => None,
+    };
+    let judged = judge(columns, tested, null.replicates(), config);
+    let report = summarise(judged, &circle, (reference.rows(), current.rows()), null.replicates(), config);
+    Ok(with_domain(report, domain))
+}
+
+/// Tries to tell the windows apart by all numeric columns at once, with the longest memory of all.
+fn classify(
+    columns: &[Prepared],
+    circle: &Circle,
+    config: &DriftConfig,
+    seed: Seed,
+    cancel: &CancelToken,
+) -> Result<DomainReport, Cancelled> {
+    let numeric = columns.iter().filter(|column| column.rules.statistic != DriftStatistic::Chi2);
+    let scores: Vec<(&str, &[f64])> = numeric.map(|column| (column.name.as_str(), column.scores.as_slice())).collect();
+    let block = columns.iter().map(|column| column.block).max().unwrap_or(1);
+    let replicates = config.replicates.min(MOST_CLASSIFIERS);
+    tell_apart(&scores, circle, block, (replicates, config.alpha), seed.derive("domain"), cancel)
+}
+
+/// A classifier that tells the windows apart is drift of the data set, whatever single columns say.
+fn with_domain(mut report: ColumnDriftReport, domain: Option<DomainReport>) -> ColumnDriftReport {
+    if let Some(found) = domain.as_ref().filter(|domain| domain.verdict == Verdict::Drift) {
+        report.reason = match report.verdict {
+            Verdict::Drift => format!("{}; {}", report.reason, found.reason),
+            Verdict::Ok | Verdict::Inconclusive => found.reason.clone(),
+        };
+        report.verdict = Verdict::Drift;
+    }
+    ColumnDriftReport { domain, ..report }
 }
 
 /// Compares the probabilities of a model between two windows: [`column_drift`] of one column, `probability`.
@@ -93,144 +121,90 @@ pub fn prediction_drift(
 ) -> Result<ColumnDriftReport, DriftError> {
     let sample = |(time, values): (&[i64], &[f64])| Sample {
         time: time.to_vec(),
-        columns: vec![Column { name: "probability".to_owned(), values: values.to_vec() }],
+        columns: vec![Column::numbers("probability", values.to_vec())],
     };
     column_drift(&sample(reference), &sample(current), config, seed, cancel)
 }
 
-fn pair_columns<'a>(reference: &'a Sample, current: &'a Sample) -> Result<Vec<(&'a Column, &'a Column)>, DriftError> {
+/// Matches the columns of the two windows by name and puts their rows together, the categories in one code.
+fn pool(reference: &Sample, current: &Sample, config: &DriftConfig) -> Result<Vec<Pooled>, DriftError> {
     let missing = |column: &Column, window| DriftError::MissingColumn { column: column.name.clone(), window };
+    let names = || reference.columns.iter().map(|column| column.name.as_str());
+    if let Some(unknown) = config.columns.keys().find(|own| names().all(|name| name != own.as_str())) {
+        let near = nearest(unknown, names()).map(str::to_owned);
+        return Err(DriftError::UnknownColumn { column: unknown.clone(), near });
+    }
     if let Some(extra) = current.columns.iter().find(|c| reference.columns.iter().all(|r| r.name != c.name)) {
         return Err(missing(extra, "reference"));
     }
-    let partner = |ours: &'a Column| {
+    let is_ignored = |column: &&Column| config.columns.get(&column.name).is_some_and(|own| own.ignore);
+    let joined = |ours: &Column| {
         let theirs = current.columns.iter().find(|theirs| theirs.name == ours.name);
-        theirs.map(|theirs| (ours, theirs)).ok_or_else(|| missing(ours, "current"))
+        join(ours, theirs.ok_or_else(|| missing(ours, "current"))?, config)
     };
-    reference.columns.iter().map(partner).collect()
+    reference.columns.iter().filter(|column| !is_ignored(column)).map(joined).collect()
 }
 
-/// A column with everything that does not change from one permutation to the next.
-pub(super) struct Prepared {
-    name: String,
-    pub(super) sorted: SortedColumn,
-    memory: Memory,
-    pub(super) block: usize,
-    distance: Option<f64>,
-    missing_change: Option<f64>,
-    report: Observed,
+fn join(ours: &Column, theirs: &Column, config: &DriftConfig) -> Result<Pooled, DriftError> {
+    let mut rules = config.rules_for(&ours.name);
+    let mut categories: Vec<String> = ours.categories.iter().chain(&theirs.categories).cloned().collect();
+    categories.sort_unstable();
+    categories.dedup();
+    if categories.is_empty() {
+        let values = [ours.values.as_slice(), theirs.values.as_slice()].concat();
+        return Ok(Pooled { name: ours.name.clone(), values, categories, rules });
+    }
+    let asked = config.columns.get(&ours.name).and_then(|own| own.statistic);
+    if asked.is_some_and(|statistic| statistic != DriftStatistic::Chi2) {
+        return Err(DriftError::Unfit { column: ours.name.clone(), expected: "`chi2`: it holds categories" });
+    }
+    rules.statistic = DriftStatistic::Chi2;
+    let recode = |column: &Column| -> Vec<f64> {
+        let code: Vec<f64> = column
+            .categories
+            .iter()
+            .map(|name| categories.binary_search(name).map_or(f64::NAN, |at| at as f64))
+            .collect();
+        column
+            .values
+            .iter()
+            .map(|&x| if x.is_nan() { x } else { code.get(x as usize).copied().unwrap_or(f64::NAN) })
+            .collect()
+    };
+    let values = [recode(ours), recode(theirs)].concat();
+    Ok(Pooled { name: ours.name.clone(), values, categories, rules })
 }
 
-struct Observed {
-    statistic: Option<f64>,
-    effect: Option<f64>,
-    psi: Option<f64>,
-    n_reference: usize,
-    n_current: usize,
-    reference_stamps: usize,
-    current_stamps: usize,
-    rows_per_stamp: f64,
-    deviation: Option<f64>,
-    missing: Option<(Option<f64>, Option<f64>)>,
-}
-
-impl Prepared {
-    fn new(reference: &Column, current: &Column, circle: &Circle, config: &DriftConfig) -> Self {
-        let mut pooled = [reference.values.as_slice(), current.values.as_slice()].concat();
-        sort_within_stamps(&mut pooled, &circle.stamp_of_row);
-        let sorted = SortedColumn::new(&pooled, &circle.stamp_of_row, circle.stamps(), config.statistic);
-        let memory = match config.calibration {
-            Calibration::BlockPermutation => measure_memory(&pooled[..reference.values.len()], circle),
-            Calibration::Iid => Memory { tau: 1.0, inflation: 1.0, lag_one: 0.0 },
-        };
-        let marks = circle.observed();
-        let distance = sorted.distance(config.statistic, &marks);
-        let shares = sorted.missing_shares(&marks);
-        let gaps = sorted.is_partly_missing() || shares.0.is_some_and(|s| s > 0.0) || shares.1.is_some_and(|s| s > 0.0);
-        let report = observe(&sorted, &marks, distance, circle, config, gaps.then_some(shares));
-        let missing_change = sorted.is_partly_missing().then(|| share_change(shares)).flatten();
-        Self { name: reference.name.clone(), sorted, memory, block: 1, distance, missing_change, report }
+/// Rows of one stamp have no order; giving them one makes every sum the same whatever order they came in. Whole rows are
+/// moved: columns that are held against each other must stay side by side.
+fn order_within_stamps(columns: &mut [Pooled], circle: &Circle) {
+    let rows = circle.stamp_of_row.len();
+    if rows == circle.stamps() {
+        return;
+    }
+    let mut order: Vec<usize> = (0..rows).collect();
+    order.sort_by(|&a, &b| {
+        let stamps = circle.stamp_of_row[a].cmp(&circle.stamp_of_row[b]);
+        columns.iter().fold(stamps, |so_far, column| so_far.then_with(|| column.values[a].total_cmp(&column.values[b])))
+    });
+    for column in columns {
+        column.values = order.iter().map(|&row| column.values[row]).collect();
     }
 }
 
-fn observe(
-    sorted: &SortedColumn,
-    marks: &[u8],
-    distance: Option<f64>,
-    circle: &Circle,
-    config: &DriftConfig,
-    missing: Option<(Option<f64>, Option<f64>)>,
-) -> Observed {
-    let size = sorted.split_size(marks);
-    let (reference, _) = sorted.sides(marks);
-    let scale =
-        std_dev(&reference, 0).filter(|sd| *sd > 0.0).or_else(|| sorted.pooled_deviation().filter(|sd| *sd > 0.0));
-    let statistic = match config.statistic {
-        // a constant reference has no scale of its own; two equal constants have no distance at all
-        DriftStatistic::Wasserstein => distance.map(|d| scale.map_or(0.0, |scale| d / scale)),
-        _ => distance,
-    };
-    let effect = match config.statistic {
-        DriftStatistic::CramerVonMises => sorted.distance(DriftStatistic::Ks, marks),
-        _ => statistic,
-    };
-    let current_stamps = sorted.current_stamps(marks);
-    Observed {
-        statistic,
-        effect,
-        psi: sorted.histograms(marks).map(|(p, q)| population_stability_index(&p, &q)),
-        n_reference: size.reference,
-        n_current: size.current,
-        reference_stamps: circle.reference,
-        current_stamps,
-        rows_per_stamp: if current_stamps > 0 { size.current as f64 / current_stamps as f64 } else { 1.0 },
-        deviation: std_dev(&reference, 1),
-        missing,
+/// Adds to each column of the combined statistic what its peers do not explain; every numeric column is a peer.
+fn compare_with_peers(columns: &mut [Prepared], circle: &Circle) {
+    let is_numeric = |column: &Prepared| column.rules.statistic != DriftStatistic::Chi2;
+    if columns.iter().all(|column| column.series.level.is_none()) {
+        return;
     }
-}
-
-/// Rows of one stamp have no order; giving them one makes every sum below the same whatever order they came in.
-fn sort_within_stamps(pooled: &mut [f64], stamp_of_row: &[u32]) {
-    let mut start = 0;
-    for group in stamp_of_row.chunk_by(|a, b| a == b) {
-        let end = start + group.len();
-        pooled[start..end].sort_unstable_by(f64::total_cmp);
-        start = end;
-    }
-}
-
-/// Measures the memory of everything a distance may react to: location, spread, the crossing of levels, gaps.
-fn measure_memory(reference: &[f64], circle: &Circle) -> Memory {
-    let present: Vec<f64> = reference.iter().copied().filter(|x| !x.is_nan()).collect();
-    let series = |transform: &dyn Fn(f64) -> f64| {
-        let values: Vec<Option<f64>> = reference.iter().map(|&x| (!x.is_nan()).then(|| transform(x))).collect();
-        stamp_sums(&values, &circle.stamp_of_row, circle.reference)
-    };
-    let mut scores = normal_scores(&present).into_iter();
-    let scored: Vec<Option<f64>> = reference.iter().map(|x| if x.is_nan() { None } else { scores.next() }).collect();
-    let absolute: Vec<Option<f64>> = scored.iter().map(|z| z.map(f64::abs)).collect();
-    let score_sums = stamp_sums(&scored, &circle.stamp_of_row, circle.reference);
-
-    let mut tau = integrated_autocorrelation_time(&score_sums);
-    tau = tau.max(integrated_autocorrelation_time(&stamp_sums(&absolute, &circle.stamp_of_row, circle.reference)));
-    for q in CROSSINGS {
-        if let Some(level) = quantile(&present, q) {
-            tau = tau.max(integrated_autocorrelation_time(&series(&|x| f64::from(u8::from(x <= level)))));
+    let peers: Vec<usize> = (0..columns.len()).filter(|&index| is_numeric(&columns[index])).collect();
+    let scores: Vec<Vec<f64>> = peers.iter().map(|&index| columns[index].scores.clone()).collect();
+    for (index, residual) in peers.into_iter().zip(beyond_peers(&scores)) {
+        if let (Some(residual), true) = (residual, columns[index].series.level.is_some()) {
+            columns[index].hold_against_peers(&residual, circle);
         }
     }
-    if present.len() < reference.len() {
-        let gaps: Vec<Option<f64>> = reference.iter().map(|x| Some(f64::from(u8::from(x.is_nan())))).collect();
-        tau = tau.max(integrated_autocorrelation_time(&stamp_sums(&gaps, &circle.stamp_of_row, circle.reference)));
-    }
-    let power = |values: &mut dyn Iterator<Item = f64>| crate::stats::sum::sum(values.map(|x| x * x));
-    let (of_rows, of_stamps) = (power(&mut scored.iter().flatten().copied()), power(&mut score_sums.iter().copied()));
-    let inflation = if of_rows > 0.0 { tau * of_stamps / of_rows } else { tau };
-    let lag_one = autocorrelation(&score_sums, 1).map_or(0.0, |rho| rho[1]);
-    Memory { tau, inflation, lag_one }
-}
-
-fn share_change(shares: (Option<f64>, Option<f64>)) -> Option<f64> {
-    Some((shares.1? - shares.0?).abs())
 }
 
 /// A memory is an estimate: the column that happens to look shortest of many alike would get blocks too short and false
@@ -245,7 +219,7 @@ fn choose_blocks(columns: &mut [Prepared], circle: &Circle, config: &DriftConfig
         let longest = taus.iter().copied().filter(|tau| *tau <= reach).fold(1.0, f64::max);
         column.block = match config.calibration {
             Calibration::Iid => 1,
-            Calibration::BlockPermutation => circle.block_length(longest),
+            _ => circle.block_length(longest),
         };
     }
 }
@@ -253,247 +227,27 @@ fn choose_blocks(columns: &mut [Prepared], circle: &Circle, config: &DriftConfig
 /// With m tests the smallest adjusted p is m times the smallest p there is, `1 / (1 + B)`: fewer than `m / alpha - 1`
 /// permutations could never reject anything.
 fn replicates_needed(columns: &[Prepared], config: &DriftConfig) -> Result<usize, DriftError> {
-    let tests = match config.correction {
-        Correction::None => 1,
-        Correction::Bh | Correction::Holm => {
-            let of_values = columns.iter().filter(|column| column.distance.is_some()).count();
-            of_values + columns.iter().filter(|column| column.missing_change.is_some()).count()
-        }
-    };
-    let needed = (tests as f64 / config.alpha).ceil();
+    let alpha = columns.iter().map(|column| column.rules.alpha).fold(config.alpha, f64::min);
+    let needed = (tests(columns, config) as f64 / alpha).ceil();
     if needed > MOST_REPLICATES {
         let expected = "large enough to be reached with a million permutations after the correction";
-        return Err(DriftError::Config { field: "alpha", expected, found: config.alpha });
+        return Err(DriftError::Config { field: "alpha", expected, found: alpha });
     }
     Ok(config.replicates.max(needed as usize))
 }
 
-/// How many permuted splits were at least as far apart as the observed one.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-struct Exceedances {
-    distance: usize,
-    missing: usize,
-}
-
-fn count_exceedances(
-    columns: &[Prepared],
-    circle: &Circle,
-    statistic: DriftStatistic,
-    replicates: usize,
-    seed: Seed,
-    cancel: &CancelToken,
-) -> Result<Vec<Exceedances>, Cancelled> {
-    let mut by_block: Vec<usize> = (0..columns.len()).collect();
-    by_block.sort_by_key(|&index| columns[index].block);
-    let firsts: Vec<usize> = (0..replicates).step_by(REPLICATES_PER_CHUNK).collect();
-    let chunks = firsts
-        .into_par_iter()
-        .map(|first| {
-            cancel.check()?;
-            let mut counts = vec![Exceedances::default(); columns.len()];
-            let mut marks = vec![0; circle.stamps()];
-            for replicate in first..replicates.min(first + REPLICATES_PER_CHUNK) {
-                for group in by_block.chunk_by(|&a, &b| columns[a].block == columns[b].block) {
-                    Plan::draw(circle, columns[group[0]].block, seed, replicate).mark(circle, &mut marks);
-                    for &index in group {
-                        compare(&columns[index], statistic, &marks, &mut counts[index]);
-                    }
-                }
-            }
-            Ok(counts)
-        })
-        .collect::<Result<Vec<_>, Cancelled>>()?;
-    let mut totals = vec![Exceedances::default(); columns.len()];
-    for counts in chunks {
-        for (total, count) in totals.iter_mut().zip(counts) {
-            total.distance += count.distance;
-            total.missing += count.missing;
+/// How many tests the smallest p must stand up to.
+pub(super) fn tests(columns: &[Prepared], config: &DriftConfig) -> usize {
+    match config.correction {
+        Correction::None => 1,
+        Correction::Bh | Correction::Holm | Correction::WestfallYoung => {
+            let of_values = columns.iter().filter(|column| column.distance.is_some()).count();
+            of_values + columns.iter().filter(|column| column.missing_change.is_some()).count()
         }
-    }
-    Ok(totals)
-}
-
-/// A split that leaves a side without values has no distance; counting it as far apart errs on the side of no alarm.
-fn compare(column: &Prepared, statistic: DriftStatistic, marks: &[u8], count: &mut Exceedances) {
-    if let Some(observed) = column.distance {
-        let permuted = column.sorted.distance(statistic, marks);
-        count.distance += usize::from(permuted.is_none_or(|permuted| at_least(permuted, observed)));
-    }
-    if let Some(observed) = column.missing_change {
-        let permuted = share_change(column.sorted.missing_shares(marks));
-        count.missing += usize::from(permuted.is_none_or(|permuted| at_least(permuted, observed)));
     }
 }
 
 /// Equal splits may differ in the last bits of a sum; a tie counts.
 pub(super) fn at_least(permuted: f64, observed: f64) -> bool {
-    permuted >= observed - 1e-12 * observed.abs()
-}
-
-fn judge(
-    columns: Vec<Prepared>,
-    exceeded: &[Exceedances],
-    replicates: usize,
-    config: &DriftConfig,
-) -> Vec<ColumnReport> {
-    let p = |count: usize| (1 + count) as f64 / (1 + replicates) as f64;
-    let of_values: Vec<Option<f64>> =
-        columns.iter().zip(exceeded).map(|(column, count)| column.distance.map(|_| p(count.distance))).collect();
-    let of_gaps: Vec<Option<f64>> =
-        columns.iter().zip(exceeded).map(|(column, count)| column.missing_change.map(|_| p(count.missing))).collect();
-    let family: Vec<f64> = of_values.iter().chain(&of_gaps).flatten().copied().collect();
-    let adjusted = match config.correction {
-        Correction::Bh => benjamini_hochberg(&family),
-        Correction::Holm => holm(&family),
-        Correction::None => family,
-    };
-    let mut adjusted = adjusted.into_iter();
-    let adjusted_values: Vec<Option<f64>> = of_values.iter().map(|p| p.and_then(|_| adjusted.next())).collect();
-    let adjusted_gaps: Vec<Option<f64>> = of_gaps.iter().map(|p| p.and_then(|_| adjusted.next())).collect();
-    let reports = columns.into_iter().enumerate().map(|(i, column)| {
-        report_column(column, (of_values[i], adjusted_values[i]), (of_gaps[i], adjusted_gaps[i]), config)
-    });
-    reports.collect()
-}
-
-fn report_column(
-    column: Prepared,
-    (p, adjusted_p): (Option<f64>, Option<f64>),
-    (missing_p, missing_adjusted_p): (Option<f64>, Option<f64>),
-    config: &DriftConfig,
-) -> ColumnReport {
-    let Observed { statistic, effect, psi, n_reference, n_current, reference_stamps, current_stamps, .. } =
-        column.report;
-    let Memory { tau, inflation, lag_one } = column.memory;
-    let missing = column.report.missing.map(|(reference, current)| MissingReport {
-        reference,
-        current,
-        p: missing_p,
-        adjusted_p: missing_adjusted_p,
-    });
-    let shift =
-        |sd: f64| DETECTABLE_ERRORS * sd * (inflation * (1.0 / n_reference as f64 + 1.0 / n_current as f64)).sqrt();
-    let stamps_needed = (config.min_effective * tau * column.report.rows_per_stamp).ceil() as usize;
-    let needed = config.min_rows.max(stamps_needed);
-    let walks = lag_one >= LAG_ONE_OF_A_WALK && (reference_stamps as f64) < STRETCHES_OF_A_STABLE_COLUMN * tau;
-    let effective_n = current_stamps as f64 / tau;
-    let mut report = ColumnReport {
-        name: column.name,
-        verdict: Verdict::Ok,
-        reason: String::new(),
-        statistic,
-        p,
-        adjusted_p,
-        effect,
-        psi,
-        n_reference,
-        n_current,
-        tau,
-        block: column.block,
-        effective_n,
-        minimum_detectable_shift: column.report.deviation.filter(|_| n_reference > 0 && n_current > 0).map(shift),
-        needs_rows: (n_current < needed).then_some(needed),
-        missing,
-        advice: walks.then(|| {
-            format!(
-                "moves like a random walk (tau {tau:.0} of {reference_stamps} time stamps): compare its differences or \
-                 its ratio to a moving average instead"
-            )
-        }),
-    };
-    (report.verdict, report.reason) = decide(&report, config);
-    report
-}
-
-fn decide(report: &ColumnReport, config: &DriftConfig) -> (Verdict, String) {
-    let rejected = |p: Option<f64>| p.is_some_and(|p| p <= config.alpha);
-    let values = rejected(report.adjusted_p);
-    let (p, effect) = (report.adjusted_p.unwrap_or(1.0), report.effect.unwrap_or(0.0));
-    if values && effect >= config.min_effect {
-        let limit = config.min_effect;
-        return (Verdict::Drift, format!("values changed: effect {effect:.3} (limit {limit}), adjusted p {p:.4}"));
-    }
-    if let Some(missing) = &report.missing {
-        let (before, after) = (missing.reference.unwrap_or(0.0), missing.current.unwrap_or(0.0));
-        if rejected(missing.adjusted_p) && (after - before).abs() >= config.min_missing_change {
-            let p = missing.adjusted_p.unwrap_or(1.0);
-            let (before, after) = (before * 100.0, after * 100.0);
-            return (
-                Verdict::Drift,
-                format!("missing share went from {before:.1} % to {after:.1} %, adjusted p {p:.4}"),
-            );
-        }
-    }
-    if report.n_reference == 0 || report.n_current == 0 {
-        let window = if report.n_reference == 0 { "reference" } else { "current" };
-        return (Verdict::Inconclusive, format!("no values in the {window} window"));
-    }
-    if values {
-        let limit = config.min_effect;
-        return (
-            Verdict::Ok,
-            format!("a real but small change: effect {effect:.3} below the limit {limit}, adjusted p {p:.4}"),
-        );
-    }
-    if report.n_reference < config.min_rows {
-        let (found, needed) = (report.n_reference, config.min_rows);
-        return (Verdict::Inconclusive, format!("{found} values in the reference window: needs >= {needed} rows"));
-    }
-    if let Some(needed) = report.needs_rows {
-        let (found, effective) = (report.n_current, report.effective_n);
-        return (
-            Verdict::Inconclusive,
-            format!("{found} values are worth {effective:.1} independent ones: needs >= {needed} rows"),
-        );
-    }
-    (Verdict::Ok, format!("no change found: effect {effect:.3}, adjusted p {p:.4}"))
-}
-
-fn summarise(
-    columns: Vec<ColumnReport>,
-    circle: &Circle,
-    (reference_rows, current_rows): (usize, usize),
-    replicates: usize,
-    config: &DriftConfig,
-) -> ColumnDriftReport {
-    let named = |verdict: Verdict| columns.iter().filter(move |c| c.verdict == verdict).map(|c| c.name.as_str());
-    let (drifted, inconclusive) = (named(Verdict::Drift).count(), named(Verdict::Inconclusive).count());
-    let total = columns.len();
-    let (verdict, reason) = if drifted > 0 {
-        (Verdict::Drift, format!("{drifted} of {total} columns drifted: {}", listed(named(Verdict::Drift))))
-    } else if total == 0 {
-        (Verdict::Inconclusive, "no columns to compare".to_owned())
-    } else if inconclusive > 0 {
-        let names = listed(named(Verdict::Inconclusive));
-        (
-            Verdict::Inconclusive,
-            format!("no drift found, but {inconclusive} of {total} columns cannot be judged: {names}"),
-        )
-    } else {
-        (Verdict::Ok, format!("no drift in {total} columns"))
-    };
-    ColumnDriftReport {
-        verdict,
-        reason,
-        calibration: config.calibration,
-        statistic: config.statistic,
-        alpha: config.alpha,
-        correction: config.correction,
-        replicates,
-        reference_rows,
-        current_rows,
-        reference_stamps: circle.reference,
-        current_stamps: circle.current,
-        drifted,
-        inconclusive,
-        columns,
-    }
-}
-
-/// At most five names; the report has them all.
-fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
-    let names: Vec<&str> = names.collect();
-    let (shown, rest) = names.split_at(names.len().min(5));
-    let shown = shown.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-    if rest.is_empty() { shown } else { format!("{shown} and {} more", rest.len()) }
+    permuted >= observed || permuted >= observed - 1e-12 * observed.abs()
 }

@@ -1,5 +1,7 @@
 //! What a user may set about a drift check.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +15,15 @@ pub enum Calibration {
     /// Permuted blocks of consecutive time stamps: keeps the memory of the columns. Rows must be in time order.
     #[default]
     BlockPermutation,
+    /// Series simulated from an autoregression fitted to the reference, with resampled innovations: short windows of long
+    /// memory. One row per time stamp; changes of variance over time are not reproduced.
+    ArSieve,
+    /// The current window turned round the circle of both windows: keeps every dependence, needs about twenty windows'
+    /// worth of reference.
+    Rotation,
+    /// Windows as long as the current one inside the reference: is the current one more unusual than those were? The
+    /// reference must be at least twice as long as the current window.
+    ReferenceWindows,
     /// Permuted single rows: right only when rows are independent. Time is ignored.
     Iid,
 }
@@ -21,8 +32,12 @@ pub enum Calibration {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DriftStatistic {
-    /// Largest gap between the distribution functions, 0..1.
+    /// The least likely of three, with the p-value of that minimum: the Kolmogorov-Smirnov distance, the shift of the
+    /// normal scores in its own standard errors, and that shift beyond what the other columns explain. Its effect is the
+    /// Kolmogorov-Smirnov distance.
     #[default]
+    Combined,
+    /// Largest gap between the distribution functions, 0..1.
     Ks,
     /// Cramer-von Mises `T`; its effect is reported as the Kolmogorov-Smirnov distance, because `T` grows with n.
     CramerVonMises,
@@ -32,6 +47,39 @@ pub enum DriftStatistic {
     Wasserstein,
     /// Jensen-Shannon distance in base 2 over the bins of the PSI.
     JensenShannon,
+    /// Hellinger distance over the bins of the PSI, 0..1.
+    Hellinger,
+    /// Pearson's chi-square of the category counts, rare categories pooled; its effect is Cramer's V, 0..1. What columns
+    /// of categories always get; on a numeric column every value is a category.
+    Chi2,
+}
+
+impl DriftStatistic {
+    /// Every statistic.
+    pub const ALL: [Self; 8] = [
+        Self::Combined,
+        Self::Ks,
+        Self::CramerVonMises,
+        Self::Psi,
+        Self::Wasserstein,
+        Self::JensenShannon,
+        Self::Hellinger,
+        Self::Chi2,
+    ];
+
+    /// The name as written in a pipeline.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Combined => "combined",
+            Self::Ks => "ks",
+            Self::CramerVonMises => "cramer_von_mises",
+            Self::Psi => "psi",
+            Self::Wasserstein => "wasserstein",
+            Self::JensenShannon => "jensen_shannon",
+            Self::Hellinger => "hellinger",
+            Self::Chi2 => "chi2",
+        }
+    }
 }
 
 /// Correction for looking at many columns.
@@ -43,6 +91,9 @@ pub enum Correction {
     Bh,
     /// Holm: bounds the chance of any false alarm.
     Holm,
+    /// Westfall and Young: bounds the chance of any false alarm, and asks less of columns that move together, because the
+    /// permutations show how they do.
+    WestfallYoung,
     /// No correction.
     None,
 }
@@ -59,6 +110,25 @@ pub enum BlockPlan {
     Shared,
 }
 
+/// What one column asks for itself.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ColumnOverride {
+    /// Another distance for this column.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub statistic: Option<DriftStatistic>,
+    /// Another level for this column.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = schema::level)]
+    pub alpha: Option<f64>,
+    /// Another smallest effect for this column.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub min_effect: Option<f64>,
+    /// Leaves the column out: it is not tested, and does not make the others pay for being many.
+    pub ignore: bool,
+}
+
 /// Settings of [`super::column_drift`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -71,7 +141,8 @@ pub struct DriftConfig {
     #[schemars(transform = schema::level)]
     pub alpha: f64,
     /// Smallest distance worth a verdict, in the unit of `statistic`: share of rows on the other side of some value
-    /// (`ks`, `cramer_von_mises`), PSI, reference standard deviations, Jensen-Shannon distance.
+    /// (`combined`, `ks`, `cramer_von_mises`), PSI, reference standard deviations, Jensen-Shannon or Hellinger distance,
+    /// Cramer's V (`chi2`).
     #[schemars(range(min = 0))]
     pub min_effect: f64,
     /// Smallest change of the missing share worth a verdict.
@@ -89,6 +160,12 @@ pub struct DriftConfig {
     pub correction: Correction,
     /// Block lengths of the permutations.
     pub blocks: BlockPlan,
+    /// Whether a classifier over all columns tries to tell the windows apart, beside the tests of single columns: it sees
+    /// changes that no column shows alone.
+    pub domain_classifier: bool,
+    /// Settings of single columns, by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub columns: BTreeMap<String, ColumnOverride>,
 }
 
 impl Default for DriftConfig {
@@ -104,6 +181,8 @@ impl Default for DriftConfig {
             replicates: 1_999,
             correction: Correction::default(),
             blocks: BlockPlan::default(),
+            domain_classifier: false,
+            columns: BTreeMap::new(),
         }
     }
 }
@@ -121,8 +200,30 @@ impl DriftConfig {
         if self.replicates == 0 {
             return Err(DriftError::Config { field: "replicates", expected: "of at least 1", found: 0.0 });
         }
+        for own in self.columns.values() {
+            own.alpha.map_or(Ok(()), check_level)?;
+            own.min_effect.map_or(Ok(()), |effect| check_nonnegative("min_effect", effect))?;
+        }
         Ok(())
     }
+
+    /// The settings for one column: its own where it has any.
+    pub(super) fn rules_for(&self, column: &str) -> ColumnRules {
+        let own = self.columns.get(column);
+        ColumnRules {
+            statistic: own.and_then(|own| own.statistic).unwrap_or(self.statistic),
+            alpha: own.and_then(|own| own.alpha).unwrap_or(self.alpha),
+            min_effect: own.and_then(|own| own.min_effect).unwrap_or(self.min_effect),
+        }
+    }
+}
+
+/// What holds for one column once the settings of all and its own are put together.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct ColumnRules {
+    pub(super) statistic: DriftStatistic,
+    pub(super) alpha: f64,
+    pub(super) min_effect: f64,
 }
 
 /// What "works" means to [`super::performance_drift`].
@@ -149,10 +250,24 @@ impl PerformanceMetric {
     }
 }
 
+/// When performance counts as drifted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PerformanceRule {
+    /// The lower bound of the fall is above 0 and the fall exceeds its limit.
+    #[default]
+    Significant,
+    /// The mean absolute error rose by more than `max_mae_rise`, whatever chance says. What others do; the error follows
+    /// the volatility of the market, so that it alarms in about a fifth of unchanged windows, however long they are.
+    MaeRise,
+}
+
 /// Settings of [`super::performance_drift`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PerformanceConfig {
+    /// When performance counts as drifted.
+    pub rule: PerformanceRule,
     /// Metric that decides the overall verdict; the others are reported beside it.
     pub metric: PerformanceMetric,
     /// One-sided level of the lower bound.
@@ -167,6 +282,9 @@ pub struct PerformanceConfig {
     /// Fall of the expectancy that is tolerated, in R.
     #[schemars(range(min = 0))]
     pub max_expectancy_drop: f64,
+    /// Rise of the mean absolute error that `rule: mae_rise` tolerates, as a share of the reference's.
+    #[schemars(range(min = 0))]
+    pub max_mae_rise: f64,
     /// Rows each window needs.
     pub min_rows: usize,
     /// Rows of each class each window needs (AUC and log-loss skill).
@@ -179,11 +297,13 @@ pub struct PerformanceConfig {
 impl Default for PerformanceConfig {
     fn default() -> Self {
         Self {
+            rule: PerformanceRule::default(),
             metric: PerformanceMetric::default(),
             alpha: 0.05,
             max_auc_drop: 0.03,
             max_skill_drop: 0.02,
             max_expectancy_drop: 0.1,
+            max_mae_rise: 0.2,
             min_rows: 30,
             min_per_class: 10,
             min_effective: 10.0,
@@ -210,6 +330,7 @@ impl PerformanceConfig {
         check_nonnegative("max_auc_drop", self.max_auc_drop)?;
         check_nonnegative("max_skill_drop", self.max_skill_drop)?;
         check_nonnegative("max_expectancy_drop", self.max_expectancy_drop)?;
+        check_nonnegative("max_mae_rise", self.max_mae_rise)?;
         check_nonnegative("min_effective", self.min_effective)
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::config::{PerformanceConfig, PerformanceMetric};
+use super::config::{PerformanceConfig, PerformanceMetric, PerformanceRule};
 use super::report::Verdict;
 use super::sample::{DriftError, Scored};
 use crate::metric::compare::{
@@ -20,8 +20,12 @@ pub struct PerformanceReport {
     pub verdict: Verdict,
     /// The answer in one sentence.
     pub reason: String,
+    /// What the answer rests on.
+    pub rule: PerformanceRule,
     /// The chosen metric.
     pub metric: PerformanceMetric,
+    /// The mean absolute error of the probabilities; it decides only under `rule: mae_rise`.
+    pub absolute_error: Option<AbsoluteError>,
     /// One-sided level of the lower bounds.
     pub alpha: f64,
     /// Size of the reference window.
@@ -30,6 +34,43 @@ pub struct PerformanceReport {
     pub current: WindowSize,
     /// Every metric with its own answer, the chosen one first.
     pub metrics: Vec<MetricDrift>,
+}
+
+/// The mean absolute error `mean |label - probability|` of both windows, and what knowing the base rate alone would give.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AbsoluteError {
+    /// Of the reference.
+    pub reference: f64,
+    /// Of the current window.
+    pub current: f64,
+    /// `current / reference - 1`.
+    pub rise: Option<f64>,
+    /// Of the reference, over `2 b (1 - b)`, the error of always saying its base rate b.
+    pub reference_relative: Option<f64>,
+    /// Likewise of the current window: below 1 is better than knowing nothing.
+    pub current_relative: Option<f64>,
+}
+
+impl AbsoluteError {
+    fn between(reference: &Scored, current: &Scored) -> Option<Self> {
+        let (before, after) = (mean_absolute_error(reference)?, mean_absolute_error(current)?);
+        Some(Self {
+            reference: before.0,
+            current: after.0,
+            rise: (before.0 > 0.0).then(|| after.0 / before.0 - 1.0),
+            reference_relative: before.1,
+            current_relative: after.1,
+        })
+    }
+}
+
+/// The error, and the error relative to that of the base rate.
+fn mean_absolute_error(window: &Scored) -> Option<(f64, Option<f64>)> {
+    let outcome: Vec<f64> = window.label.iter().map(|&label| f64::from(u8::from(label))).collect();
+    let errors: Vec<f64> = outcome.iter().zip(&window.probability).map(|(y, p)| (y - p).abs()).collect();
+    let (error, base) = (mean(&errors)?, mean(&outcome)?);
+    let trivial = 2.0 * base * (1.0 - base);
+    Some((error, (trivial > 0.0).then(|| error / trivial)))
 }
 
 /// What a window holds.
@@ -98,15 +139,35 @@ pub fn performance_drift(
     order.sort_by_key(|&metric| metric != config.metric);
     let metrics: Vec<MetricDrift> =
         order.into_iter().map(|metric| metric_drift(metric, reference, current, config)).collect();
+    let absolute_error = AbsoluteError::between(reference, current);
+    let (verdict, reason) = match config.rule {
+        PerformanceRule::Significant => (metrics[0].verdict, metrics[0].reason.clone()),
+        PerformanceRule::MaeRise => judge_rise(absolute_error, config.max_mae_rise),
+    };
     Ok(PerformanceReport {
-        verdict: metrics[0].verdict,
-        reason: metrics[0].reason.clone(),
+        verdict,
+        reason,
+        rule: config.rule,
+        absolute_error,
         metric: config.metric,
         alpha: config.alpha,
         reference: WindowSize::of(reference),
         current: WindowSize::of(current),
         metrics,
     })
+}
+
+/// The raw rule: no interval, no regard for how hard the window was.
+fn judge_rise(error: Option<AbsoluteError>, limit: f64) -> (Verdict, String) {
+    let Some(AbsoluteError { reference, current, rise: Some(rise), .. }) = error else {
+        return (Verdict::Inconclusive, "the mean absolute error is undefined on a window".to_owned());
+    };
+    let words = format!(
+        "mae went from {reference:.3} to {current:.3}: {:+.1} % (limit {:.0} %); a rule without a test, see `rule: significant`",
+        100.0 * rise,
+        100.0 * limit
+    );
+    (if rise > limit { Verdict::Drift } else { Verdict::Ok }, words)
 }
 
 impl WindowSize {

@@ -12,20 +12,28 @@ pub(super) struct Circle {
     pub(super) stamp_of_row: Vec<u32>,
     pub(super) reference: usize,
     pub(super) current: usize,
+    reference_rows: usize,
 }
 
 impl Circle {
     /// Makes a stamp of each run of equal times; the two windows never share one.
     pub(super) fn from_times(reference: &[i64], current: &[i64]) -> Self {
         let mut stamp_of_row = Vec::with_capacity(reference.len() + current.len());
+        let reference_rows = reference.len();
         let reference = append_stamps(&mut stamp_of_row, 0, reference);
         let current = append_stamps(&mut stamp_of_row, reference, current);
-        Self { stamp_of_row, reference, current }
+        Self { stamp_of_row, reference, current, reference_rows }
     }
 
     /// Makes a stamp of each row.
     pub(super) fn from_rows(reference: usize, current: usize) -> Self {
-        Self { stamp_of_row: (0..(reference + current) as u32).collect(), reference, current }
+        let stamp_of_row = (0..(reference + current) as u32).collect();
+        Self { stamp_of_row, reference, current, reference_rows: reference }
+    }
+
+    /// Rows of the reference window.
+    pub(super) fn reference_rows(&self) -> usize {
+        self.reference_rows
     }
 
     pub(super) fn stamps(&self) -> usize {

@@ -19,13 +19,36 @@ pub struct Sample {
     pub columns: Vec<Column>,
 }
 
-/// A named numeric column.
+/// A named column of numbers or of categories.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Column {
     /// Name by which the two windows are matched.
     pub name: String,
-    /// Values in row order; NaN = missing.
+    /// Values in row order; NaN = missing. Of a column of categories, indices into `categories`.
     pub values: Vec<f64>,
+    /// Names of the categories; none for a column of numbers. The windows are matched by name, not by index.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub categories: Vec<String>,
+}
+
+impl Column {
+    /// A column of numbers; NaN = missing.
+    pub fn numbers(name: impl Into<String>, values: Vec<f64>) -> Self {
+        Self { name: name.into(), values, categories: Vec::new() }
+    }
+
+    /// A column of categories; an empty word = missing.
+    pub fn words<'a>(name: impl Into<String>, words: impl IntoIterator<Item = &'a str>) -> Self {
+        let words: Vec<&str> = words.into_iter().collect();
+        let mut categories: Vec<String> =
+            words.iter().filter(|word| !word.is_empty()).map(|word| (*word).to_owned()).collect();
+        categories.sort_unstable();
+        categories.dedup();
+        let code =
+            |word: &&str| categories.binary_search_by(|own| own.as_str().cmp(word)).map_or(f64::NAN, |at| at as f64);
+        let values = words.iter().map(code).collect();
+        Self { name: name.into(), values, categories }
+    }
 }
 
 /// One window of scored rows whose outcome is known.
@@ -54,6 +77,32 @@ pub enum DriftError {
         column: String,
         /// `reference` or `current`.
         window: &'static str,
+    },
+    /// The settings name a column that is not there.
+    #[error("the settings name a column `{column}`, which is not there{}", meant(.near.as_deref()))]
+    UnknownColumn {
+        /// The name in the settings.
+        column: String,
+        /// The column whose name is closest.
+        near: Option<String>,
+    },
+    /// A setting does not fit the column.
+    #[error("column `{column}`: expected {expected}")]
+    Unfit {
+        /// Its name.
+        column: String,
+        /// What is allowed.
+        expected: &'static str,
+    },
+    /// The calibration knows one row per time stamp only.
+    #[error(
+        "`calibration: ar_sieve` takes one row per time stamp, found {rows} rows at {stamps} stamps: use `block_permutation`"
+    )]
+    Panel {
+        /// Rows of both windows.
+        rows: usize,
+        /// Their time stamps.
+        stamps: usize,
     },
     /// Two columns of a window have the same name.
     #[error("expected column names to be unique, found `{column}` twice in the {window} window")]
@@ -110,6 +159,10 @@ pub enum DriftError {
     /// The work was asked to stop.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
+}
+
+fn meant(near: Option<&str>) -> String {
+    near.map_or_else(String::new, |near| format!(" (did you mean `{near}`?)"))
 }
 
 impl Sample {

@@ -3,7 +3,11 @@
 use super::config::DriftStatistic;
 use crate::stats::order::midranks;
 use crate::stats::sum::sum;
-use crate::stats::two_sample::{QuantileBins, jensen_shannon_distance, population_stability_index};
+use crate::stats::two_sample::{QuantileBins, hellinger_distance, jensen_shannon_distance, population_stability_index};
+
+/// Values that a category must be expected to have in the current window to stand for itself: below, chi-square no longer
+/// measures what happened but who was rare.
+const FEWEST_EXPECTED: f64 = 5.0;
 
 /// The values of one column over both windows, in ascending order, with the time stamp each belongs to.
 #[derive(Clone, Debug)]
@@ -18,6 +22,18 @@ pub(super) struct SortedColumn {
     present: Vec<u32>,
     /// Rows in each stamp, missing ones too.
     rows: Vec<u32>,
+    /// The cell of each group of equal values, and how many values each cell has; only chi-square needs them.
+    cells: Vec<Cell>,
+    cell_totals: Vec<f64>,
+}
+
+/// One category in the order of its values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Cell {
+    /// One past its last position.
+    end: usize,
+    /// The cell that its values are counted in: its own, or that of all rare ones.
+    index: usize,
 }
 
 /// Numbers of values on the two sides of a split.
@@ -46,7 +62,51 @@ impl SortedColumn {
             present[stamp as usize] += u32::from(!value.is_nan());
         }
         let stamps = order.iter().map(|&row| stamp_of_row[row]).collect();
-        Self { values, stamps, group_ends, ranks, present, rows }
+        Self { values, stamps, group_ends, ranks, present, rows, cells: Vec::new(), cell_totals: Vec::new() }
+    }
+
+    /// Puts the categories of which a window with `share` of the values is expected to hold fewer than five into one cell.
+    /// The pooled counts decide, so that every split has the same cells.
+    pub(super) fn with_cells(mut self, share: f64) -> Self {
+        // the first cell is that of the rare, whether there are any or not
+        self.cell_totals = vec![0.0];
+        let mut end = 0;
+        for group in self.values.chunk_by(|a, b| a == b) {
+            let mut index = 0;
+            if group.len() as f64 * share >= FEWEST_EXPECTED {
+                index = self.cell_totals.len();
+                self.cell_totals.push(0.0);
+            }
+            self.cell_totals[index] += group.len() as f64;
+            end += group.len();
+            self.cells.push(Cell { end, index });
+        }
+        self
+    }
+
+    /// Number of distinct values that share the cell of the rare.
+    pub(super) fn rare_categories(&self) -> usize {
+        self.cells.iter().filter(|cell| cell.index == 0).count()
+    }
+
+    /// The same values at the places in time of a simulated series: its smallest value gets our smallest, and so on.
+    pub(super) fn reordered(&self, stamps: Vec<u32>) -> Self {
+        Self { stamps, ..self.clone() }
+    }
+
+    /// Stamps of the values, in ascending order of value.
+    pub(super) fn stamps(&self) -> &[u32] {
+        &self.stamps
+    }
+
+    /// The values in ascending order.
+    pub(super) fn values(&self) -> &[f64] {
+        &self.values
+    }
+
+    /// Number of values.
+    pub(super) fn len(&self) -> usize {
+        self.values.len()
     }
 
     /// Says whether some rows are missing and some are not.
@@ -85,12 +145,33 @@ impl SortedColumn {
             return None;
         }
         match statistic {
-            DriftStatistic::Ks => Some(self.kolmogorov_smirnov(marks, size)),
+            DriftStatistic::Ks | DriftStatistic::Combined => Some(self.kolmogorov_smirnov(marks, size)),
+            DriftStatistic::Chi2 => Some(self.chi_square(marks, size)),
             DriftStatistic::CramerVonMises => Some(self.cramer_von_mises(marks, size)),
             DriftStatistic::Wasserstein => Some(self.wasserstein(marks, size)),
             DriftStatistic::Psi => self.histograms(marks).map(|(p, q)| population_stability_index(&p, &q)),
             DriftStatistic::JensenShannon => self.histograms(marks).and_then(|(p, q)| jensen_shannon_distance(&p, &q)),
+            DriftStatistic::Hellinger => self.histograms(marks).and_then(|(p, q)| hellinger_distance(&p, &q)),
         }
+    }
+
+    /// Pearson's statistic of the two rows of counts, written by the current row alone: the other follows from the totals.
+    fn chi_square(&self, marks: &[u8], size: SplitSize) -> f64 {
+        let mut current = vec![0.0; self.cell_totals.len()];
+        let mut start = 0;
+        for cell in &self.cells {
+            let held: usize =
+                self.stamps[start..cell.end].iter().map(|&stamp| usize::from(marks[stamp as usize] == 1)).sum();
+            current[cell.index] += held as f64;
+            start = cell.end;
+        }
+        let (n, m) = (size.reference as f64, size.current as f64);
+        let share = m / (n + m);
+        let terms = current.iter().zip(&self.cell_totals).filter(|(_, total)| **total > 0.0).map(|(held, total)| {
+            let excess = held - total * share;
+            excess * excess / total
+        });
+        sum(terms) / (share * (1.0 - share))
     }
 
     /// The gap of the distribution functions times `n_reference n_current` is a whole number that moves by

@@ -15,7 +15,7 @@ fn numbers(value: &Value) -> Vec<f64> {
 }
 
 pub(super) fn column(name: &str, values: &[f64]) -> Column {
-    Column { name: name.to_owned(), values: values.to_vec() }
+    Column::numbers(name, values.to_vec())
 }
 
 /// One row per time stamp.

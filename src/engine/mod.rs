@@ -16,6 +16,7 @@ mod event;
 mod exclusive;
 mod files;
 pub mod gc;
+mod history;
 mod interrupted;
 mod journal;
 mod lineage;
@@ -49,6 +50,7 @@ pub use audit::{
 pub use event::{AttemptRecord, NodeRecord, Outcome, RunEvent, RunStatus};
 pub use exclusive::{Admission, acquire, enter, group_lock_name, is_live, live_runs, run_lock_name};
 pub use files::{FoundFile, Hold, Room, find_data_files, read_dataset};
+pub use history::{history, keep_history, observed};
 pub use journal::{EndRecord, RunHead, RunView, StartRecord, last_parts, read_log, read_run, run_before, run_heads};
 pub use notify::{DueNotification, outbox};
 pub use provenance::PROVENANCE_V1;

@@ -8,5 +8,6 @@ pub mod dependence;
 pub mod distribution;
 pub mod multiple;
 pub mod order;
+pub mod stream;
 pub mod sum;
 pub mod two_sample;

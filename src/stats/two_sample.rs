@@ -108,6 +108,11 @@ pub struct QuantileBins {
 }
 
 impl QuantileBins {
+    /// Bins at given ascending edges.
+    pub fn at(edges: Vec<f64>) -> Self {
+        Self { edges }
+    }
+
     /// Cuts a sorted reference at its type-7 quantiles `i / bins`; equal edges (heavy ties) become one, so that there
     /// may be fewer bins than asked for. `None` for an empty reference.
     pub fn from_sorted(reference: &[f64], bins: usize) -> Option<Self> {

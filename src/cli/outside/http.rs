@@ -12,6 +12,9 @@ use std::time::Duration;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, Method, StatusCode, Url};
 
+/// The header that carries the signature of a body.
+const SIGNATURE: &str = "X-Walkforward-Signature-256";
+
 /// An address that may carry a secret: shown as scheme and host.
 #[derive(Clone, PartialEq, Eq)]
 pub(in crate::cli) struct SecretUrl(String);
@@ -118,6 +121,33 @@ pub(super) struct Request {
     pub(super) content_type: &'static str,
     /// What it says; empty for none.
     pub(super) body: String,
+    /// The key that the body is signed with.
+    pub(super) secret: Option<SigningSecret>,
+}
+
+/// A key that receivers share: never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub(in crate::cli) struct SigningSecret(String);
+
+impl From<String> for SigningSecret {
+    fn from(key: String) -> Self {
+        Self(key)
+    }
+}
+
+impl fmt::Debug for SigningSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SigningSecret")
+    }
+}
+
+impl SigningSecret {
+    /// `sha256=` and the HMAC-SHA256 of a body in hexadecimal digits, as GitHub signs its webhooks.
+    fn signature(&self, body: &str) -> String {
+        let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, self.0.as_bytes());
+        let tag = aws_lc_rs::hmac::sign(&key, body.as_bytes());
+        tag.as_ref().iter().fold("sha256=".to_owned(), |text, byte| text + &format!("{byte:02x}"))
+    }
 }
 
 /// Sends a request until it is taken or patience ends.
@@ -158,6 +188,9 @@ async fn attempt(client: &Client, request: &Request, patience: &Patience) -> Res
     if !request.body.is_empty() {
         call = call.header(CONTENT_TYPE, request.content_type).body(request.body.clone());
     }
+    if let Some(secret) = &request.secret {
+        call = call.header(SIGNATURE, secret.signature(&request.body));
+    }
     let status = match call.send().await {
         Ok(answer) => answer.status(),
         Err(error) if error.is_timeout() => {
@@ -192,7 +225,20 @@ mod tests {
     fn to(url: &str) -> Request {
         let url = SecretUrl::from(url.to_owned()).parse().unwrap();
         let key = "run/0".to_owned();
-        Request { method: Method::POST, url, key, content_type: "application/json", body: "{}".to_owned() }
+        let body = "{}".to_owned();
+        Request { method: Method::POST, url, key, content_type: "application/json", body, secret: None }
+    }
+
+    #[tokio::test]
+    async fn a_signed_body_carries_its_hmac() {
+        let server = Server::answering(&[200]);
+        // RFC 4231, test case 2
+        let body = "what do ya want for nothing?".to_owned();
+        let secret = Some(SigningSecret::from("Jefe".to_owned()));
+        send(&Request { body, secret, ..to(&server.url("/")) }, &hasty()).await.unwrap();
+        let expected = "sha256=5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
+        assert_eq!(server.seen()[0].header("x-walkforward-signature-256"), Some(expected));
+        assert_eq!(format!("{:?}", SigningSecret::from("Jefe".to_owned())), "SigningSecret");
     }
 
     #[tokio::test]

@@ -36,6 +36,7 @@ use crate::engine::RunReport;
 pub(in crate::cli) use due::send_due;
 use github::StepFiles;
 use http::{HttpError, Patience, SecretUrl};
+pub(in crate::cli) use notify::{Notification, Target, deliver};
 use ping::Ping;
 
 /// Whom to tell, beside the person who reads the terminal.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::http::{HttpError, Patience, Request, SecretUrl, send};
+use super::http::{HttpError, Patience, Request, SecretUrl, SigningSecret, send};
 use super::words::{outcome_name, printable, status_name};
 use crate::engine::{Outcome, RunReport, RunStatus};
 
@@ -34,6 +34,10 @@ pub(in crate::cli) struct Notification {
 pub(in crate::cli) enum Target {
     /// POSTed to an address.
     Webhook(SecretUrl),
+    /// Likewise, with the body signed.
+    SignedWebhook(SecretUrl, SigningSecret),
+    /// A line of JSON at the end of a file.
+    File(std::path::PathBuf),
     /// On stdin of a command: program and arguments, without a shell, with the environment of the run. What it prints to
     /// stdout is dropped.
     Command(Vec<String>),
@@ -53,6 +57,8 @@ pub(in crate::cli) async fn deliver(notification: &Notification) -> Result<(), S
 enum NotifyError {
     #[error(transparent)]
     Http(#[from] HttpError),
+    #[error("cannot add to `{path}`: {source}")]
+    Append { path: String, source: std::io::Error },
     #[error("a command needs at least the name of a program")]
     NoCommand,
     #[error("cannot run `{program}`: {source}")]
@@ -74,13 +80,30 @@ async fn deliver_within(
 ) -> Result<(), NotifyError> {
     let body = notification.payload.to_string();
     match &notification.target {
-        Target::Webhook(url) => {
-            let (url, key) = (url.parse()?, notification.key.clone());
-            let request = Request { method: Method::POST, url, key, content_type: "application/json", body };
-            Ok(send(&request, patience).await?)
+        Target::Webhook(url) => post(url, None, &notification.key, body, patience).await,
+        Target::SignedWebhook(url, secret) => post(url, Some(secret.clone()), &notification.key, body, patience).await,
+        Target::File(path) => {
+            append(path, &body).map_err(|source| NotifyError::Append { path: path.display().to_string(), source })
         }
         Target::Command(argv) => command(argv, &body, command_timeout).await,
     }
+}
+
+async fn post(
+    url: &SecretUrl,
+    secret: Option<SigningSecret>,
+    key: &str,
+    body: String,
+    patience: &Patience,
+) -> Result<(), NotifyError> {
+    let (url, key) = (url.parse()?, key.to_owned());
+    let request = Request { method: Method::POST, url, key, content_type: "application/json", body, secret };
+    Ok(send(&request, patience).await?)
+}
+
+/// One write, so that lines of two runs do not mix.
+fn append(path: &std::path::Path, line: &str) -> std::io::Result<()> {
+    std::fs::OpenOptions::new().create(true).append(true).open(path)?.write_all(format!("{line}\n").as_bytes())
 }
 
 async fn command(argv: &[String], input: &str, timeout: Duration) -> Result<(), NotifyError> {

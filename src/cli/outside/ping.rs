@@ -34,7 +34,11 @@ impl Ping {
     async fn send(&self, method: Method, signal: &str, body: String) -> Result<(), HttpError> {
         let url = address(self.url.parse()?, signal, &self.run);
         let key = format!("{}/{signal}", self.run);
-        send(&Request { method, url, key, content_type: "text/plain; charset=utf-8", body }, &self.patience).await
+        send(
+            &Request { method, url, key, content_type: "text/plain; charset=utf-8", body, secret: None },
+            &self.patience,
+        )
+        .await
     }
 }
 
