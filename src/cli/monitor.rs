@@ -26,7 +26,7 @@ pub(super) enum MonitorCommand {
     History(HistoryArgs),
     /// Say what two runs observed differently.
     Compare(CompareArgs),
-    /// Say how everything that is judged stands: its state, since when, for how many runs, for the how-manieth time.
+    /// Say how everything that is judged stands: its state, since when, for how many runs, in which episode.
     Status(StatusArgs),
     /// Send a test alert on the way that real ones take.
     TestAlert(TestArgs),

@@ -140,7 +140,7 @@ async fn carry_out(session: &Session, args: &RunArgs, run_id: String) -> Result<
         session.print(&report, || run_report(&report))?;
     }
     send_due(&pipeline, &store, Some(&report)).await;
-    after_run(&store, &report.run, rules.as_ref()).await;
+    after_run(&store, &report, rules.as_ref()).await;
     let code = match report.status {
         RunStatus::Succeeded if (args.strict || args.check_determinism) && doubtful => 1,
         RunStatus::Succeeded => negative.exit_code(&report),

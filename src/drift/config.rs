@@ -164,7 +164,6 @@ pub struct DriftConfig {
     /// changes that no column shows alone.
     pub domain_classifier: bool,
     /// Settings of single columns, by name.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub columns: BTreeMap<String, ColumnOverride>,
 }
 

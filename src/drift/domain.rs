@@ -19,6 +19,7 @@ use super::resampled::tail_shares;
 use super::split::Split;
 use crate::base::{CancelToken, Cancelled, Seed};
 use crate::metric::classification::roc_auc;
+use crate::stats::order::midranks;
 
 /// Stretches of time that take turns in being predicted.
 const FOLDS: usize = 5;
@@ -94,7 +95,8 @@ impl<'a> Domain<'a> {
         }
         let labels: Vec<bool> = self.stamp_of_row.iter().map(|&stamp| marks[stamp as usize] == 1).collect();
         // ranks are all that an AUC reads; scores of the folds are on one scale, because the covariance is
-        roc_auc(&labels, &scores, None)
+        let places: Vec<f64> = midranks(&scores).into_iter().map(|rank| rank / scores.len() as f64).collect();
+        roc_auc(&labels, &places, None)
     }
 
     fn discriminant(&self, is_left_out: impl Fn(usize) -> bool, marks: &[u8]) -> Option<Array1<f64>> {

@@ -57,25 +57,21 @@ fn power(scores: &[f64]) -> f64 {
 fn precision(scores: &[Vec<f64>], varying: &[usize]) -> Option<Array2<f64>> {
     let size = varying.len();
     let deviations: Vec<f64> = varying.iter().map(|&column| power(&scores[column]).sqrt()).collect();
-    let mut matrix = Array2::zeros((size, size));
-    for i in 0..size {
-        for j in 0..=i {
-            let (a, b) = (&scores[varying[i]], &scores[varying[j]]);
+    let mut matrix = Array2::<f64>::zeros((size, size));
+    for (i, &first) in varying.iter().enumerate() {
+        for (j, &second) in varying[..=i].iter().enumerate() {
+            let (a, b) = (&scores[first], &scores[second]);
             let product: f64 = a.iter().zip(b).map(|(&a, &b)| present(a) * present(b)).sum();
             let correlation = product / (deviations[i] * deviations[j]);
             matrix[[i, j]] = correlation;
             matrix[[j, i]] = correlation;
         }
     }
-    for i in 0..size {
-        matrix[[i, i]] += RIDGE;
-    }
+    matrix.diag_mut().mapv_inplace(|x| x + RIDGE);
     let mut inverse = inverse_of_positive_definite(&matrix)?;
     // from correlations back to the scores as they are
-    for i in 0..size {
-        for j in 0..size {
-            inverse[[i, j]] /= deviations[i] * deviations[j];
-        }
+    for ((i, j), cell) in inverse.indexed_iter_mut() {
+        *cell /= deviations[i] * deviations[j];
     }
     Some(inverse)
 }

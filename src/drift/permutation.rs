@@ -81,7 +81,8 @@ impl Plan {
         Self { block, offset, chosen: deal(stamps, block, circle.current, &mut stream) }
     }
 
-    /// Writes 1 for current and 0 for reference stamps.
+    /// Writes 1 for current and 0 for reference stamps, block by block: what [`super::split`] must equal.
+    #[cfg(test)]
     pub(super) fn mark(&self, circle: &Circle, current: &mut [u8]) {
         current.fill(0);
         let stamps = circle.stamps();

@@ -19,8 +19,8 @@ use super::{
 use crate::artifact::{Artifact, ArtifactType, Scalar};
 use crate::base::{Days, MICROS_PER_DAY, Seed};
 use crate::drift::{
-    ColumnDriftReport, DriftConfig, DriftError, DriftStatistic, PerformanceConfig, PerformanceReport, Verdict,
-    column_drift, performance_drift, prediction_drift,
+    ColumnDriftReport, DriftConfig, DriftError, PerformanceConfig, PerformanceReport, Verdict, column_drift,
+    performance_drift, prediction_drift,
 };
 use crate::monitor::{Observation, with_observations};
 use views::{LabelFreeView, StreamView};
@@ -59,10 +59,10 @@ pub struct DriftCheckConfig {
     #[serde(default)]
     performance: PerformanceConfig,
     /// Age of the model, in days since the last outcome it learnt from, past which the value `too_old` is true.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     max_age: Option<Days>,
     /// Signals with an outcome that came after training, from which on the value `enough_new` is true.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     max_new_rows: Option<usize>,
     /// Seed of the permutations.
     #[serde(default)]
@@ -156,10 +156,6 @@ impl Kind for DriftCheck {
         let at = |path: &'static str| move |error: DriftError| ConfigError::at(path, error.to_string());
         config.data.check().map_err(at("data"))?;
         config.prediction.check().map_err(at("prediction"))?;
-        if config.prediction.statistic == DriftStatistic::Chi2 {
-            let hint = "`combined` or `ks` compare probabilities";
-            return Err(ConfigError::at("prediction.statistic", "`chi2` is for categories").hint(hint));
-        }
         if config.against == Against::Seasonal && config.against_window.0 < 366 {
             let message =
                 format!("expected at least one year for `against: seasonal`, found `{}`", config.against_window);
@@ -252,6 +248,7 @@ impl Found {
 
     fn sentence(&self) -> String {
         let which = match self.data.drifted {
+            0 if self.data.verdict == Verdict::Drift => " (all together)".to_owned(),
             0 => String::new(),
             drifted => format!(" ({drifted} of {})", self.data.columns.len()),
         };

@@ -11,7 +11,7 @@ use crate::artifact::{Store, StoreError};
 use crate::cli::error::CliError;
 use crate::cli::outside::{Notification, Target, deliver};
 use crate::cli::say;
-use crate::engine;
+use crate::engine::{self, RunReport};
 use crate::monitor::{Alert, AlertsFile, Route, standings};
 
 /// Where the rules are looked for when nobody says.
@@ -45,21 +45,20 @@ impl AlertsArgs {
 }
 
 /// Writes down what a run observed, and tells of what changed with it.
-pub(in crate::cli) async fn after_run(store: &Store, run: &str, rules: Option<&AlertsFile>) {
-    if let Err(error) = tell(store, run, rules).await {
+pub(in crate::cli) async fn after_run(store: &Store, report: &RunReport, rules: Option<&AlertsFile>) {
+    if let Err(error) = tell(store, report, rules).await {
         say(&format!("warning: the history of this run could not be kept: {error}"));
     }
 }
 
-async fn tell(store: &Store, run: &str, rules: Option<&AlertsFile>) -> Result<(), StoreError> {
-    let Some(view) = engine::read_run(store, run).await? else { return Ok(()) };
-    let rows = engine::keep_history(store, &view).await?;
+async fn tell(store: &Store, report: &RunReport, rules: Option<&AlertsFile>) -> Result<(), StoreError> {
+    let rows = engine::keep_history(store, report).await?;
     let Some(rules) = rules else { return Ok(()) };
     if !rows.is_empty() {
         let mut history = engine::history(store).await?;
-        history.retain(|row| row.pipeline == view.start.pipeline);
-        for (index, alert) in rules.due(&standings(&history), run).iter().enumerate() {
-            store.commit_record(&due_name(run, index), alert).await?;
+        history.retain(|row| row.pipeline == report.pipeline);
+        for (index, alert) in rules.due(&standings(&history), &report.run).iter().enumerate() {
+            store.commit_record(&due_name(&report.run, index), alert).await?;
         }
     }
     for warning in send_due(store, rules).await? {

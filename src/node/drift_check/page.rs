@@ -11,7 +11,7 @@ const PICTURES: usize = 200;
 const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;color:#222;max-width:70rem;margin:2rem auto;padding:0 1rem}\
 h1{font-size:1.5rem;margin-bottom:.2rem}h2{font-size:1.1rem;margin-top:2rem}p.lead{color:#555;margin-top:0}\
 table{border-collapse:collapse;width:100%;font-size:.88rem}th,td{text-align:left;padding:.3rem .6rem;\
-border-bottom:1px solid #e4e7eb;vertical-align:middle}td.n{text-align:right;font-variant-numeric:tabular-nums}th.n{text-align:right}\
+border-bottom:1px solid #e4e7eb;vertical-align:middle}td.n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}th.n{text-align:right}\
 .v{display:inline-block;padding:.05rem .5rem;border-radius:.6rem;font-size:.8rem;white-space:nowrap}\
 .ok{background:#e3f2e6;color:#1d6b33}.drift{background:#fde4d3;color:#9a3c00}.inconclusive{background:#eceff3;color:#4c5663}\
 .bar{background:#eceff3;width:6rem;height:.6rem;display:inline-block;vertical-align:middle}.bar i{display:block;height:100%;background:#7a9cc6}\
@@ -68,7 +68,7 @@ fn columns(html: &mut String, title: &str, columns: &[ColumnReport], alpha: f64)
         html,
         "<h2>{title}</h2><p><small>Grey: reference; line: current window. An adjusted p of at most {alpha} and an effect past \
          its limit are drift.</small></p><table><tr><th>column</th><th>answer</th><th>both windows</th><th>effect</th>\
-         <th class=\"n\">adjusted p</th><th class=\"n\">tau</th><th class=\"n\">worth</th><th class=\"n\">smallest shift seen</th><th></th></tr>"
+         <th class=\"n\">adjusted p</th><th class=\"n\">tau</th><th class=\"n\">worth rows</th><th class=\"n\">smallest shift seen</th><th></th></tr>"
     );
     let mut order: Vec<&ColumnReport> = columns.iter().collect();
     let gravity = |verdict: Verdict| match verdict {
@@ -88,7 +88,7 @@ fn columns(html: &mut String, title: &str, columns: &[ColumnReport], alpha: f64)
         let _ = writeln!(
             html,
             "<tr><td>{}</td><td>{}</td><td>{shape}</td><td>{}</td><td class=\"n\">{}</td><td class=\"n\">{:.1}</td>\
-             <td class=\"n\">{:.0} rows</td><td class=\"n\">{}</td><td><small>{}</small></td></tr>",
+             <td class=\"n\">{:.0}</td><td class=\"n\">{}</td><td><small>{}</small></td></tr>",
             escape(&column.name),
             badge(column.verdict),
             bar(column.effect, column.min_effect),
@@ -232,7 +232,7 @@ fn assumptions(html: &mut String, found: &Found) {
     let _ = writeln!(
         html,
         "<h2>How it was tested</h2><p>{} reference rows at {} time stamps against {} rows at {}; the model's last outcome is {} days \
-         old. Features: statistic <code>{}</code>, {} replicates, level {}. <em>worth</em> is the number of independent time \
+         old. Features: statistic <code>{}</code>, {} replicates, level {}. <em>worth rows</em> is the number of independent time \
          stamps in the current window; <em>smallest shift seen</em> is the change of a mean that would be found with 80 % \
          power, in the column's own unit. A window that is worth too little is inconclusive and not healthy.</p>",
         data.reference_rows,
