@@ -225,10 +225,12 @@ fn choose_blocks(columns: &mut [Prepared], circle: &Circle, config: &DriftConfig
 }
 
 /// With m tests the smallest adjusted p is m times the smallest p there is, `1 / (1 + B)`: fewer than `m / alpha - 1`
-/// permutations could never reject anything.
+/// permutations could never reject anything. The least likely of k pieces of evidence is a coarser thing: up to k draws
+/// share the smallest p, so that it takes k times as many.
 fn replicates_needed(columns: &[Prepared], config: &DriftConfig) -> Result<usize, DriftError> {
     let alpha = columns.iter().map(|column| column.rules.alpha).fold(config.alpha, f64::min);
-    let needed = (tests(columns, config) as f64 / alpha).ceil();
+    let pieces = columns.iter().map(|column| column.series.pieces()).max().unwrap_or(1);
+    let needed = ((tests(columns, config) * pieces) as f64 / alpha).ceil();
     if needed > MOST_REPLICATES {
         let expected = "large enough to be reached with a million permutations after the correction";
         return Err(DriftError::Config { field: "alpha", expected, found: alpha });

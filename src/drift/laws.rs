@@ -165,7 +165,7 @@ fn one_of_many_columns_is_found_beside_its_peers_and_they_are_not_accused() {
         columns[0].values.iter_mut().for_each(|x| *x += shift);
         Sample { time: range.map(|row| row as i64).collect(), columns }
     };
-    let config = DriftConfig { replicates: 399, ..DriftConfig::default() };
+    let config = DriftConfig { replicates: 999, ..DriftConfig::default() };
     let report = run(&part(0..1_200, 0.0), &part(1_200..1_500, 0.4), &config);
     let (found, evidence) = (&report.columns[0], report.columns[0].evidence.unwrap());
     assert_eq!(found.verdict, Verdict::Drift, "{}", found.reason);

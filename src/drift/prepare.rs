@@ -124,6 +124,11 @@ impl Prepared {
 }
 
 impl Series {
+    /// How many pieces of evidence there are.
+    pub(super) fn pieces(&self) -> usize {
+        1 + usize::from(self.level.is_some()) + usize::from(self.beyond_peers.is_some())
+    }
+
     /// The distances of a split, in the order of [`Evidence`]: the column's own, its level, its level beyond its peers.
     pub(super) fn distances(&self, statistic: DriftStatistic, marks: &[u8], split: &Split) -> [Option<f64>; 3] {
         [
