@@ -11,7 +11,7 @@
 //! So a person checks a record with `tail -n +3 FILE | sha256sum`. Version 0.1 wrote no name, and the SHA-256 of the canonical
 //! JSON of the body; such records are still read.
 
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -85,10 +85,14 @@ pub fn unseal<T: DeserializeOwned>(name: &str, bytes: &[u8]) -> Result<T, SealEr
     if !split(bytes).is_some_and(|(claimed, rest)| is(claimed, Digest::of(rest))) {
         return unseal_old(bytes);
     }
-    let record: Sealed<T> = serde_json::from_slice(bytes).map_err(SealError::Unreadable)?;
-    match record.name == name {
-        true => Ok(record.body),
-        false => Err(SealError::Misplaced(record.name)),
+    match serde_json::from_slice::<Sealed<T>>(bytes) {
+        Ok(record) if record.name == name => Ok(record.body),
+        Ok(record) => Err(SealError::Misplaced(record.name)),
+        // of another shape, perhaps because it is another record
+        Err(error) => match serde_json::from_slice::<Sealed<IgnoredAny>>(bytes) {
+            Ok(record) if record.name != name => Err(SealError::Misplaced(record.name)),
+            _ => Err(SealError::Unreadable(error)),
+        },
     }
 }
 
@@ -157,6 +161,10 @@ mod tests {
     fn a_record_in_the_place_of_another_is_not_believed() {
         let misplaced = unseal::<Value>("runs/day/other/end.json", &sealed());
         assert!(matches!(misplaced, Err(SealError::Misplaced(name)) if name == NAME));
+        // of another shape than what belongs there
+        let misplaced = unseal::<Vec<u8>>("runs/day/other/end.json", &sealed());
+        assert!(matches!(misplaced, Err(SealError::Misplaced(name)) if name == NAME));
+        assert!(matches!(unseal::<Vec<u8>>(NAME, &sealed()), Err(SealError::Unreadable(_))));
     }
 
     #[test]
