@@ -238,7 +238,7 @@ pub struct SamplerConfig {
     /// Which sampler.
     #[serde(default)]
     pub kind: SamplerKind,
-    /// Trials before this number are spread over the space without looking at results; unset: 8, of `optuna5` 10.
+    /// Trials before this number are spread over the space without looking at results; unset: 8 for `tpe`, otherwise 10.
     #[serde(default)]
     pub startup_trials: Option<u64>,
     /// Values of every continuous parameter on the grid of `grid`, both ends included.
@@ -267,7 +267,7 @@ impl SamplerConfig {
     /// Trials before this number do not look at the history.
     pub fn startup(&self) -> u64 {
         // with a lag the first informed proposal knows even less than these: waiting longer costs more than it tells
-        let of_kind = if self.kind == SamplerKind::Optuna5 { 10 } else { 8 };
+        let of_kind = if self.kind == SamplerKind::Tpe { 8 } else { 10 };
         self.startup_trials.unwrap_or(of_kind)
     }
 
