@@ -150,6 +150,11 @@ fn number(value: Option<f64>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"))
 }
 
+/// A probability that never claims to be 0.
+fn probability(p: f64) -> String {
+    if p < 0.0001 { "< 0.0001".to_owned() } else { format!("{p:.4}") }
+}
+
 fn day(at: Timestamp) -> String {
     moment(at).chars().take(10).collect()
 }
@@ -188,7 +193,7 @@ async fn history(session: &Session, args: &HistoryArgs) -> Result<ExitCode, CliE
                 seen.name.clone(),
                 number(seen.value),
                 interval,
-                seen.p.map_or_else(String::new, |p| format!("{p:.4}")),
+                seen.p.map_or_else(String::new, probability),
                 seen.verdict.clone().unwrap_or_default(),
             ]
         });
@@ -316,7 +321,9 @@ async fn test_alert(session: &Session, args: &TestArgs) -> Result<ExitCode, CliE
             Some(route) => vec![route],
             None => {
                 let near = nearest(asked, rules.routes.keys().map(String::as_str));
-                let near = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+                let known = || rules.routes.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+                let near = near
+                    .map_or_else(|| format!("; there are: {}", known()), |near| format!("; did you mean `{near}`?"));
                 return Err(CliError::Usage(format!("there is no route `{asked}`{near}")));
             }
         },
