@@ -20,6 +20,7 @@ mod doctor;
 #[cfg(test)]
 mod documents;
 mod error;
+mod families;
 mod fault;
 mod features;
 mod gc;
@@ -132,6 +133,8 @@ enum Command {
     Pin(gc::PinCommand),
     /// List the node kinds, or show one with its inputs, outputs, values and settings.
     Kinds(kinds::KindsArgs),
+    /// List the model families, or show one with its parameters, their ranges and defaults.
+    Families(families::FamiliesArgs),
     /// Look at feature sets, at the functions of expressions, and at what an expression means; check that none looks ahead.
     #[command(subcommand)]
     Features(features::FeaturesCommand),
@@ -175,6 +178,7 @@ impl Command {
             Self::Gc(_) => "gc",
             Self::Pin(_) => "pin",
             Self::Kinds(_) => "kinds",
+            Self::Families(_) => "families",
             Self::Features(_) => "features",
             Self::Data(_) => "data",
             Self::Schema(_) => "schema",
@@ -323,6 +327,7 @@ pub fn main() -> ExitCode {
             Command::Gc(args) => gc::gc(&session, &args).await,
             Command::Pin(command) => gc::pin(&session, &command).await,
             Command::Kinds(args) => kinds::kinds(&session, &args),
+            Command::Families(args) => families::families(&session, &args),
             Command::Features(command) => features::features(&session, &command),
             Command::Data(command) => data::data(&session, &command).await,
             Command::Schema(args) => schema::schema(&session, &args),

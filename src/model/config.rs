@@ -3,27 +3,54 @@
 use schemars::{JsonSchema, Schema};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize, Serializer};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
+use super::boosting::{BoostingConfig, BoostingModel};
 use super::error::ModelError;
 use super::family::{Estimator, Family, Fitted, Fitting, Predictor, Weights};
-use super::forest::{ForestConfig, ForestModel};
+use super::forest::{ExtraTreesConfig, ForestConfig, ForestModel};
+use super::linear::{LinearConfig, LinearModel};
 use super::logistic::{LogisticConfig, LogisticModel};
+use super::naive_bayes::{NaiveBayesConfig, NaiveBayesModel};
+use super::parameter::ParameterWord;
 use super::training_set::Task;
 
 /// Families of the design that do not exist yet; asking for one is not a spelling mistake.
-const NOT_BUILT: &[&str] = &[
-    "gradient-boosting",
-    "xgboost",
-    "lightgbm",
-    "extra-trees",
-    "naive-bayes",
-    "linear",
-    "lstm",
-    "gru",
-    "ensemble",
-    "novelty",
+const NOT_BUILT: &[&str] = &["lstm", "gru", "ensemble", "novelty"];
+
+const BOTH: &[Task] = &[Task::Classification, Task::Regression];
+
+/// Other names of families: what people call a family with one parameter set.
+const ALIASES: &[Alias] = &[
+    Alias { name: "xgboost", family: "gradient-boosting", parameter: "growth", word: "depth" },
+    Alias { name: "lightgbm", family: "gradient-boosting", parameter: "growth", word: "leaf" },
 ];
+
+struct Alias {
+    name: &'static str,
+    family: &'static str,
+    parameter: &'static str,
+    word: &'static str,
+}
+
+impl Alias {
+    /// The parameters with the one that the name stands for.
+    fn spelt_out(&self, params: &Value) -> Result<Value, ModelError> {
+        let mut params = params.clone();
+        if params.is_null() {
+            params = Value::Object(Map::new());
+        }
+        // anything but a mapping is refused by the reader of the family
+        if let Some(fields) = params.as_object_mut() {
+            let said = fields.entry(self.parameter).or_insert_with(|| self.word.into());
+            if said != self.word {
+                let Self { name: alias, family, parameter, word } = self;
+                return Err(ModelError::Alias { alias, family, parameter, word, found: said.to_string() });
+            }
+        }
+        Ok(params)
+    }
+}
 
 /// Declares the families: one row each, from which parameters, models, parsing and storing follow.
 macro_rules! families {
@@ -145,12 +172,24 @@ macro_rules! families {
 }
 
 families! {
-    /// Logistic regression: log-odds linear in the standardised features, L2 penalty.
+    /// Logistic regression: log-odds linear in the standardised features, L2 and L1 penalty.
     Logistic("logistic"): LogisticConfig => LogisticModel,
     tasks &[Task::Classification], weights Weights::Repeats, validates false;
-    /// Random forest: trees on bootstrap draws and random features, probabilities averaged.
+    /// Linear regression: the value linear in the standardised features, L2 and L1 penalty.
+    Linear("linear"): LinearConfig => LinearModel,
+    tasks &[Task::Regression], weights Weights::Repeats, validates false;
+    /// Random forest: trees on bootstrap draws and random features, what their leaves say averaged.
     RandomForest("random-forest"): ForestConfig => ForestModel,
-    tasks &[Task::Classification], weights Weights::Shares, validates false;
+    tasks BOTH, weights Weights::Shares, validates false;
+    /// Extra trees: a forest whose nodes cut each feature at a point drawn at random.
+    ExtraTrees("extra-trees"): ExtraTreesConfig => ForestModel,
+    tasks BOTH, weights Weights::Shares, validates false;
+    /// Gradient boosting: each tree corrects the sum of those before it.
+    GradientBoosting("gradient-boosting"): BoostingConfig => BoostingModel,
+    tasks BOTH, weights Weights::Shares, validates true;
+    /// Gaussian naive Bayes: each feature speaks for itself, as if the others said nothing.
+    NaiveBayes("naive-bayes"): NaiveBayesConfig => NaiveBayesModel,
+    tasks &[Task::Classification], weights Weights::Repeats, validates false;
 }
 
 /// How the two classes are weighed against each other.
@@ -164,12 +203,19 @@ pub enum ClassWeight {
     Balanced,
 }
 
+impl ParameterWord for ClassWeight {
+    const WORDS: &'static [&'static str] = &["none", "balanced"];
+}
+
 impl ModelConfig {
     /// Reads the parameters of the family `kind`; absent ones (and a null `params`) take their defaults.
     ///
     /// # Errors
     /// An unknown family, one that is not built, an unknown parameter, a value of the wrong type or out of range.
     pub fn from_json(kind: &str, params: &Value) -> Result<Self, ModelError> {
+        if let Some(alias) = ALIASES.iter().find(|alias| alias.name == kind) {
+            return Self::from_json(alias.family, &alias.spelt_out(params)?);
+        }
         let config = Self::read(kind, params).unwrap_or_else(|| Err(no_family(kind)))?;
         config.check()?;
         Ok(config)
@@ -200,6 +246,21 @@ fn describe_families(schema: &mut Schema) {
             family["description"] = row.doc.into();
         }
     }
+    let others: Vec<Value> = ALIASES.iter().filter_map(|alias| alias_schema(alias, schema)).collect();
+    if let Some(families) = schema.get_mut("oneOf").and_then(Value::as_array_mut) {
+        families.extend(others);
+    }
+}
+
+/// The schema of a family under another name, without the parameter that the name stands for.
+fn alias_schema(alias: &Alias, schema: &Schema) -> Option<Value> {
+    let families = schema.get("oneOf")?.as_array()?;
+    let mut named = families.iter().find(|family| family["properties"]["kind"]["const"] == alias.family)?.clone();
+    named["description"] = format!("`{}` with `{}: {}`.", alias.family, alias.parameter, alias.word).into();
+    let properties = named["properties"].as_object_mut()?;
+    properties.shift_remove(alias.parameter);
+    properties["kind"]["const"] = alias.name.into();
+    Some(named)
 }
 
 fn read<T: DeserializeOwned + Default>(family: &'static str, params: &Value) -> Result<T, ModelError> {
@@ -237,11 +298,8 @@ mod tests {
 
     #[test]
     fn a_planned_family_is_told_from_an_unknown_one() {
-        let error = ModelConfig::from_json("gradient-boosting", &Value::Null).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "model family `gradient-boosting` is not built; built are `logistic`, `random-forest`"
-        );
+        let error = ModelConfig::from_json("lstm", &Value::Null).unwrap_err();
+        assert!(error.to_string().starts_with("model family `lstm` is not built; built are `logistic`, "), "{error}");
         assert!(matches!(ModelConfig::from_json("oracle", &Value::Null), Err(ModelError::UnknownFamily { .. })));
     }
 
@@ -254,6 +312,23 @@ mod tests {
         let error = ModelConfig::from_json("logistic", &json!({"l2": -1.0})).unwrap_err();
         assert!(matches!(error, ModelError::OutOfRange { name: "l2", .. }));
         // an L1 penalty is not silently ignored
-        assert!(ModelConfig::from_json("logistic", &json!({"l1": 1.0})).is_err());
+        assert!(ModelConfig::from_json("random-forest", &json!({"l1": 1.0})).is_err());
+    }
+
+    #[test]
+    fn other_names_stand_for_a_family_with_one_parameter_set() {
+        for alias in ALIASES {
+            let meant =
+                ModelConfig::from_json(alias.family, &json!({alias.parameter: alias.word, "trees": 7})).unwrap();
+            assert_eq!(ModelConfig::from_json(alias.name, &json!({"trees": 7})).unwrap(), meant);
+            let twice = json!({"trees": 7, alias.parameter: alias.word});
+            assert_eq!(ModelConfig::from_json(alias.name, &twice).unwrap(), meant);
+            assert!(ModelConfig::from_json(alias.name, &Value::Null).is_ok());
+        }
+        let error = ModelConfig::from_json("lightgbm", &json!({"growth": "depth"})).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "`lightgbm` is `gradient-boosting` with `growth: leaf`, found `growth: \"depth\"`; write `kind: gradient-boosting`"
+        );
     }
 }

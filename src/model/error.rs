@@ -1,5 +1,7 @@
 //! What can go wrong between a training set and a prediction.
 
+use hessboost::error::HessboostError;
+
 use super::training_set::Task;
 use crate::base::Cancelled;
 use crate::split::SplitError;
@@ -22,6 +24,20 @@ pub enum ModelError {
         kind: String,
         /// Names of those that exist.
         built: String,
+    },
+    /// A name that stands for a family with one parameter set, beside another value of it.
+    #[error("`{alias}` is `{family}` with `{parameter}: {word}`, found `{parameter}: {found}`; write `kind: {family}`")]
+    Alias {
+        /// The name.
+        alias: &'static str,
+        /// The family it stands for.
+        family: &'static str,
+        /// The parameter it sets.
+        parameter: &'static str,
+        /// What it sets it to.
+        word: &'static str,
+        /// What was written.
+        found: String,
     },
     /// Parameters that do not read.
     #[error("parameters of model family `{family}` do not read")]
@@ -94,6 +110,19 @@ pub enum ModelError {
         /// The task.
         task: Task,
     },
+    /// A parameter that speaks of a feature that is not there.
+    #[error("`{name}` speaks of `{feature}`, which is no feature of the training set; those are {known}")]
+    UnknownFeature {
+        /// The parameter.
+        name: &'static str,
+        /// The feature it speaks of.
+        feature: String,
+        /// Names of those that exist.
+        known: String,
+    },
+    /// What the library for gradient boosting refused.
+    #[error("gradient boosting failed")]
+    Boosting(#[source] HessboostError),
     /// Early stopping without rows to stop on.
     #[error("model family `{family}` stops early: expected a validation set, found none")]
     NoValidation {

@@ -13,11 +13,14 @@ pub(super) struct Table {
     pub features: Array2<f64>,
     pub target: Array1<f64>,
     pub weight: Option<Array1<f64>>,
+    pub task: Task,
 }
 
 impl Table {
     pub(super) fn set(&self) -> TrainingSet<'_> {
-        TrainingSet::new(self.features.view(), self.target.view()).weighted(self.weight.as_ref().map(Array1::view))
+        TrainingSet::new(self.features.view(), self.target.view())
+            .weighted(self.weight.as_ref().map(Array1::view))
+            .for_task(self.task)
     }
 
     pub(super) fn select(&self, rows: &[usize]) -> Self {
@@ -25,6 +28,7 @@ impl Table {
             features: self.features.select(Axis(0), rows),
             target: self.target.select(Axis(0), rows),
             weight: self.weight.as_ref().map(|weight| weight.select(Axis(0), rows)),
+            task: self.task,
         }
     }
 }
@@ -48,16 +52,48 @@ pub(super) fn noisy_table(rows: usize, columns: usize, seed: u64) -> Table {
         }
         target[row] = f64::from(u8::from(stream.uniform() < 1.0 / (1.0 + (-log_odds).exp())));
     }
-    Table { features, target, weight: None }
+    Table { features, target, weight: None, task: Task::Classification }
 }
 
-/// One learner of every family, small enough to be fitted many times.
+/// The same rows with a value to predict: what decides the label, and noise of a fifth of its variance.
+pub(super) fn noisy_values(rows: usize, columns: usize, seed: u64) -> Table {
+    let mut table = noisy_table(rows, columns, seed);
+    let mut stream = Seed::new(seed).derive("values").stream();
+    let known = |value: f64, scale: f64| if value.is_nan() { 0.0 } else { value / scale };
+    for (row, target) in table.features.rows().into_iter().zip(&mut table.target) {
+        let second = row.get(1).map_or(0.0, |&value| known(value, 1e-2));
+        *target = 1.2 * known(row[0], 1e-3) - 0.8 * second + 0.6 * stream.normal();
+    }
+    Table { task: Task::Regression, ..table }
+}
+
+/// One learner of every family that classifies, small enough to be fitted many times.
 pub(super) fn every_learner() -> Vec<Learner> {
-    let small = serde_json::json!({"trees": 25, "min_leaf": 5});
-    FAMILIES
-        .iter()
-        .map(|family| learner(family.name, if family.name == "random-forest" { &small } else { &Value::Null }))
-        .collect()
+    learners_of(Task::Classification)
+}
+
+/// One small learner of every family that can learn a task.
+pub(super) fn learners_of(task: Task) -> Vec<Learner> {
+    let able = FAMILIES.iter().filter(|family| family.tasks.contains(&task));
+    able.map(|family| learner(family.name, &small(family))).collect()
+}
+
+/// Every task with a table of it and each learner that can learn it.
+pub(super) fn every_task(rows: usize, columns: usize, seed: u64) -> Vec<(Learner, Table)> {
+    let of = |task, table: Table| learners_of(task).into_iter().map(move |learner| (learner, table.clone()));
+    let classes = of(Task::Classification, noisy_table(rows, columns, seed));
+    classes.chain(of(Task::Regression, noisy_values(rows, columns, seed))).collect()
+}
+
+/// Parameters that make a family quick.
+fn small(family: &Family) -> Value {
+    let quick = [("trees", 25.0), ("min_leaf", 5.0), ("learning_rate", 0.2)];
+    let has = |name: &str| family.parameters.iter().find(|parameter| parameter.name == name);
+    let value = |name: &str, value: f64| match has(name)?.value {
+        ParameterType::Whole => Some(Value::from(value as u64)),
+        _ => Some(Value::from(value)),
+    };
+    quick.iter().filter_map(|&(name, number)| Some((name.to_owned(), value(name, number)?))).collect()
 }
 
 pub(super) fn learner(kind: &str, params: &Value) -> Learner {

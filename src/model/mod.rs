@@ -2,36 +2,48 @@
 //!
 //! | family | file | what it is |
 //! |---|---|---|
-//! | `logistic` | `logistic.rs` | linear in the log-odds, L2, on argmin's L-BFGS |
-//! | `random-forest` | `forest/` | histogram trees on bootstrap draws, soft votes |
+//! | `logistic` | `logistic/` | linear in the log-odds; L2 on argmin's L-BFGS, L1 by Newton and coordinate descent |
+//! | `linear` | `linear.rs` | linear in the value; Cholesky, or coordinate descent with L1 |
+//! | `random-forest`, `extra-trees` | `forest/` | histogram trees, soft votes |
+//! | `gradient-boosting` | `boosting/` | hessboost's trees, stored as XGBoost JSON |
+//! | `naive-bayes` | `naive_bayes.rs` | a normal density a feature and class |
 //!
-//! Every family predicts the probability of class 1 and keeps its transforms (imputation, scaling, bins) inside the
-//! model, fitted on the rows it was given and on nothing else. The same holds around it: [`walk_forward_train`] judges a
-//! learner on folds it has not seen and calibrates without looking ahead.
+//! `family.rs` says what a family has to bring, `config.rs` has the table of all.
 //!
-//! | promise | logistic | random forest |
-//! |---|---|---|
-//! | same seed, same bytes for any number of threads | yes | yes |
-//! | row order changes nothing but the last digits | yes | only with `bootstrap: none` and `feature_sampling: all` |
-//! | an integral weight equals repeating the row | yes | no: a leaf counts rows of average weight |
-//! | NaN is a missing value, ±inf is refused in training and missing in prediction | yes | yes |
-//! | training rows of a single class are refused | yes | yes |
+//! A classification predicts the probability of class 1, a regression the value. Every family keeps its transforms
+//! (imputation, scaling, bins) inside the model, fitted on the rows it was given and on nothing else. The same holds around
+//! it: [`walk_forward_train`] judges a learner on folds it has not seen and calibrates without looking ahead.
+//!
+//! | promise | kept by |
+//! |---|---|
+//! | same seed, same bytes for any number of threads | all |
+//! | row order changes nothing but the last digits | `logistic`, `linear`, `naive-bayes`; trees without draws of rows and features |
+//! | an integral weight equals repeating the row | `logistic`, `linear`, `naive-bayes`; trees count rows of average weight |
+//! | a row of weight 0 teaches nothing | all |
+//! | NaN is a missing value, ±inf is refused in training and missing in prediction | all |
+//! | training rows of a single class are refused | all |
+//! | one row predicts as it does among many, to the bit | all |
 //!
 //! Not guaranteed: equal bits on CPUs of another class, where `libm` may take another path.
 //!
 //! Stored models are open JSON with a format version, see `stored.rs`.
 
+mod boosting;
 mod calibration;
 mod config;
 mod cross_fit;
 mod error;
 mod family;
 mod forest;
+mod gram;
 mod learner;
+mod linear;
 mod linfa_traits;
 mod logistic;
+mod naive_bayes;
 mod newton;
 mod parameter;
+mod quadratic;
 mod stored;
 mod training_set;
 mod transform;
@@ -42,7 +54,10 @@ mod contract;
 mod cross_fit_tests;
 #[cfg(test)]
 mod fixtures;
+#[cfg(test)]
+mod golden_tests;
 
+pub use boosting::{BoostingConfig, BoostingModel, Growth, Monotone, RegressionLoss};
 pub use calibration::{CALIBRATIONS, CalibrationKind, Calibrator};
 pub use config::{ClassWeight, FAMILIES, Model, ModelConfig};
 pub use cross_fit::{
@@ -50,10 +65,12 @@ pub use cross_fit::{
 };
 pub use error::ModelError;
 pub use family::{Family, Weights};
-pub use forest::{Bootstrap, FeatureSampling, ForestConfig, ForestModel, OutOfBag};
+pub use forest::{Bootstrap, ExtraTreesConfig, FeatureSampling, ForestConfig, ForestModel, OutOfBag};
 pub use learner::{Learner, RowPredictor};
+pub use linear::{LinearConfig, LinearModel};
 pub use linfa_traits::SeededLearner;
 pub use logistic::{LogisticConfig, LogisticModel};
-pub use parameter::Parameter;
+pub use naive_bayes::{NaiveBayesConfig, NaiveBayesModel};
+pub use parameter::{Parameter, ParameterType};
 pub use stored::MODEL_FORMAT_VERSION;
 pub use training_set::{Task, TrainingSet};

@@ -6,7 +6,7 @@
 //!
 //! | version | body |
 //! |---|---|
-//! | 1 | `logistic`: `transform` (`median`, `mean`, `scale`), `coefficients`, `intercept`, `gradient_norm`, `iterations`; `random-forest`: `columns`, `importance`, `out_of_bag`, `trees` (parallel columns `feature`, `value`, `right`, `missing_left`, in preorder) |
+//! | 1 | `logistic`: `transform` (`median`, `mean`, `scale`), `coefficients`, `intercept`, `gradient_norm`, `iterations`; `random-forest`: `columns`, `importance`, `out_of_bag`, `trees` (parallel columns `feature`, `value`, `right`, `missing_left`, in preorder), `task` in a regression; `extra-trees`: as `random-forest`; `linear`: `transform`, `coefficients`, `intercept`; `gradient-boosting`: `xgboost`, a model as XGBoost 3 writes it, `task` in a regression; `naive-bayes`: `prior`, `features` (`centre`, `scale`, mean and deviation of `zeros` and `ones` in those units) |
 //!
 //! Numbers are written with as many digits as read back to the same bits. The version is looked at before anything else,
 //! so that a newer file is refused for its version and not for a field that moved. A body that contradicts itself (lengths,

@@ -3,7 +3,11 @@
 use ndarray::{ArrayView1, ArrayView2};
 use serde::{Deserialize, Serialize};
 
+use super::error::ModelError;
 use crate::stats::sum::sum;
+
+/// No standardised value is further out than this, so that two that pull in opposite directions leave a number.
+const FAR: f64 = 1e150;
 
 /// Median imputation, then standardisation: `z = (x or median if missing; - mean) / scale`.
 ///
@@ -36,11 +40,23 @@ impl Standardiser {
 
     /// Transforms one value of a column; a value that is not finite counts as missing.
     pub(super) fn apply(&self, column: usize, value: f64) -> f64 {
-        (or_median(value, self.median[column]) - self.mean[column]) / self.scale[column]
+        let z = (or_median(value, self.median[column]) - self.mean[column]) / self.scale[column];
+        z.clamp(-FAR, FAR)
     }
 
-    pub(super) fn columns(&self) -> usize {
-        self.median.len()
+    /// A whole table, transformed, row-major.
+    pub(super) fn design(&self, features: ArrayView2<'_, f64>) -> Vec<f64> {
+        let rows = features.rows().into_iter();
+        rows.flat_map(|row| row.into_iter().enumerate().map(|(j, &value)| self.apply(j, value))).collect()
+    }
+
+    /// Refuses a stored transform of another width than its model.
+    pub(super) fn check_stored(&self, columns: usize) -> Result<(), ModelError> {
+        let lengths = [self.median.len(), self.mean.len(), self.scale.len()];
+        if lengths.iter().any(|&length| length != columns) {
+            return Err(ModelError::Damaged(format!("{columns} coefficients, transforms of {lengths:?} columns")));
+        }
+        Ok(())
     }
 }
 
@@ -72,7 +88,8 @@ fn weighted_median(column: ArrayView1<'_, f64>, weights: &[f64]) -> Option<f64> 
     present.last().map(|&(value, _)| value)
 }
 
-fn moments(values: &[f64], weights: &[f64]) -> (f64, f64) {
+/// Weighted mean and population standard deviation; a deviation of 1 where all values are equal.
+pub(super) fn moments(values: &[f64], weights: &[f64]) -> (f64, f64) {
     let total = sum(weights.iter().copied());
     // dividing by the largest magnitude first keeps squares of huge and tiny features in range
     let largest = values.iter().zip(weights).filter(|(_, w)| **w > 0.0).fold(0.0_f64, |m, (v, _)| m.max(v.abs()));

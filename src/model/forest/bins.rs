@@ -3,6 +3,8 @@
 use ndarray::{ArrayView1, ArrayView2};
 use rayon::prelude::*;
 
+use crate::base::RandomStream;
+
 /// The bin of missing values; the others are numbered from 0.
 pub(super) const MISSING: u8 = u8::MAX;
 /// Room for every bin, the missing one included.
@@ -20,21 +22,20 @@ pub(super) struct Binned {
 
 impl Binned {
     pub(super) fn new(features: ArrayView2<'_, f64>, max_bins: usize) -> Self {
-        let columns: Vec<(Vec<f64>, Vec<u8>)> = (0..features.ncols())
-            .into_par_iter()
-            .map(|column| {
+        let rows = features.nrows();
+        // filled in place: a second copy would double the memory of a forest
+        let mut bins = vec![MISSING; features.len()];
+        let edges = bins
+            .par_chunks_exact_mut(rows)
+            .enumerate()
+            .map(|(column, bins)| {
                 let values = features.column(column);
                 let edges = edges_of(values, max_bins);
-                let bins = values.iter().map(|&value| bin_of(value, &edges)).collect();
-                (edges, bins)
+                bins.iter_mut().zip(values).for_each(|(bin, &value)| *bin = bin_of(value, &edges));
+                edges
             })
             .collect();
-        let mut binned = Self { rows: features.nrows(), bins: Vec::with_capacity(features.len()), edges: Vec::new() };
-        for (edges, bins) in columns {
-            binned.edges.push(edges);
-            binned.bins.extend(bins);
-        }
-        binned
+        Self { rows, bins, edges }
     }
 
     pub(super) const fn columns(&self) -> usize {
@@ -44,6 +45,16 @@ impl Binned {
     /// The bin of every row of a column.
     pub(super) fn column(&self, column: usize) -> &[u8] {
         &self.bins[column * self.rows..(column + 1) * self.rows]
+    }
+
+    /// Draws a point evenly between bin `lowest` and the higher bin `highest`, and gives the last bin below it.
+    pub(super) fn draw_cut(&self, column: usize, lowest: usize, highest: usize, stream: &mut RandomStream) -> usize {
+        let edges = &self.edges[column][lowest..highest];
+        let (low, high) = (edges[0], edges[edges.len() - 1]);
+        let share = stream.uniform();
+        // weighing both ends stays in range where their difference would not
+        let point = low * (1.0 - share) + high * share;
+        lowest + edges.partition_point(|&edge| edge < point).min(edges.len() - 1)
     }
 
     /// The value at or below which a row is in bin `bin` or a lower one; the largest number for the last bin.

@@ -2,84 +2,18 @@
 
 use ndarray::{ArrayView2, Axis};
 use rayon::prelude::*;
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::bins::Binned;
-use super::grow::{Draw, Grown, Limits, grow};
+use super::config::Plan;
+use super::draw::RowSampler;
+use super::grow::{Grown, Limits, grow};
 use super::tree::Tree;
-use crate::base::{CancelToken, RandomStream, Seed};
-use crate::model::config::ClassWeight;
+use crate::base::{CancelToken, Seed};
 use crate::model::error::ModelError;
-use crate::model::family::{Estimator, Fitted, Fitting, Predictor, Scratch};
-use crate::model::parameter::parameters;
+use crate::model::family::{Fitted, Predictor, Scratch};
 use crate::model::training_set::{Task, TrainingSet};
 use crate::stats::sum::sum;
-
-/// How a tree draws its rows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Bootstrap {
-    /// With replacement, all rows alike; sample weights weigh the drawn rows.
-    #[default]
-    Uniform,
-    /// With replacement, by sample weight; drawn rows then weigh alike. With label uniqueness as weight this is the
-    /// bootstrap for overlapping labels.
-    Weighted,
-    /// Every tree sees every row once.
-    None,
-}
-
-/// How many features a node looks at.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum FeatureSampling {
-    /// The square root of their number.
-    #[default]
-    Sqrt,
-    /// The binary logarithm of their number.
-    Log2,
-    /// A third.
-    Third,
-    /// All: trees differ by their rows only.
-    All,
-}
-
-impl FeatureSampling {
-    fn count(self, columns: usize) -> usize {
-        let share = match self {
-            Self::Sqrt => columns.isqrt(),
-            Self::Log2 => columns.checked_ilog2().unwrap_or(0) as usize,
-            Self::Third => columns / 3,
-            Self::All => columns,
-        };
-        share.max(1)
-    }
-}
-
-parameters! {
-    /// Parameters of the random forest; the defaults are for weak signals.
-    ForestConfig {
-        /// Number of trees.
-        trees: usize = 200, in 1..=10_000;
-        /// Most splits between the root and a leaf.
-        max_depth: usize = 12, in 1..=64;
-        /// Smallest weight of a leaf, in rows of average weight.
-        min_leaf: f64 = 10.0, in 1.0..=1e6;
-        /// How many features a node looks at.
-        feature_sampling: FeatureSampling = FeatureSampling::Sqrt;
-        /// How a tree draws its rows.
-        bootstrap: Bootstrap = Bootstrap::Uniform;
-        /// Rows a tree draws, as a share of all rows.
-        sample_share: f64 = 1.0, in 0.01..=1.0;
-        /// Most bins of a feature; missing values have one more.
-        max_bins: usize = 255, in 2..=255;
-        /// Weighs the classes as they come, or alike.
-        class_weight: ClassWeight = ClassWeight::None;
-        /// Judges each row by the trees that did not draw it.
-        out_of_bag: bool = true;
-    }
-}
 
 /// What the trees say about rows they did not draw. It ignores time: for model selection use a walk-forward.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -87,23 +21,31 @@ parameters! {
 pub struct OutOfBag {
     /// Rows that at least one tree did not draw.
     pub rows: usize,
-    /// Weighted mean of `(p - label)^2`.
-    pub brier_loss: f64,
-    /// Weighted mean of `-ln` of the probability given to the true class, clipped at 1e-15.
-    pub log_loss: f64,
+    /// Weighted mean of `(p - label)^2`; of a classification.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub brier_loss: Option<f64>,
+    /// Weighted mean of `-ln` of the probability given to the true class, clipped at 1e-15; of a classification.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_loss: Option<f64>,
+    /// Weighted mean of the squared error; of a regression.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub squared_loss: Option<f64>,
 }
 
-/// A fitted random forest: the mean over trees of the share of class 1 in a row's leaf.
+/// A fitted forest: the mean over trees of the share of class 1, or of the mean target, in a row's leaf.
 ///
 /// # NaN
 /// A feature that is not finite goes to the side of each split that served the missing values in training best, or, where
 /// there were none, to the heavier side.
 ///
 /// # References
-/// Breiman (2001), *Random forests*; López de Prado (2018), *Advances in Financial Machine Learning*, chapters 4 and 6.
+/// Breiman (2001), *Random forests*; Geurts, Ernst and Wehenkel (2006), *Extremely randomized trees*; López de Prado (2018), *Advances in Financial Machine Learning*, chapters 4 and 6.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ForestModel {
+    /// Left out of stored classifications, which are older than the word.
+    #[serde(default, skip_serializing_if = "Task::is_classification")]
+    task: Task,
     columns: usize,
     importance: Vec<f64>,
     out_of_bag: Option<OutOfBag>,
@@ -114,32 +56,34 @@ pub struct ForestModel {
 const BLOCK_ROWS: usize = 128;
 
 impl ForestModel {
-    fn fit(set: &TrainingSet<'_>, config: &ForestConfig, seed: Seed, cancel: &CancelToken) -> Result<Self, ModelError> {
-        let binned = Binned::new(set.features, config.max_bins);
+    pub(super) fn fit(set: &TrainingSet<'_>, plan: Plan, seed: Seed, cancel: &CancelToken) -> Result<Self, ModelError> {
+        let sampler = RowSampler::new(set, plan)?;
+        let binned = Binned::new(set.features, plan.max_bins);
         let limits = Limits {
-            max_depth: config.max_depth,
-            min_leaf: config.min_leaf,
-            features_per_node: config.feature_sampling.count(set.columns()),
+            max_depth: plan.max_depth,
+            min_leaf: plan.min_leaf,
+            features_per_node: plan.feature_sampling.count(set.columns()),
+            cuts: plan.cuts,
         };
-        let sampler = RowSampler::new(set, config)?;
         let seed = seed.derive("tree");
-        let grown = (0..config.trees)
+        let grown = (0..plan.trees)
             .into_par_iter()
             .map(|tree| {
                 cancel.check()?;
                 let mut stream = seed.index(tree as u64).stream();
                 let mut draws = sampler.draw(&mut stream);
-                Ok(grow(&binned, &mut draws, limits, &mut stream))
+                Ok(grow(&binned, &mut draws, limits, sampler.target(), &mut stream))
             })
             .collect::<Result<Vec<Grown>, ModelError>>()?;
         let importance = mean_gain(&grown, set.columns());
         let mut model = Self {
+            task: set.task,
             columns: set.columns(),
             importance,
             out_of_bag: None,
             trees: grown.into_iter().map(|grown| grown.tree).collect(),
         };
-        if config.out_of_bag {
+        if plan.out_of_bag {
             model.out_of_bag = model.judge_out_of_bag(set, &sampler, seed, cancel)?;
         }
         Ok(model)
@@ -189,26 +133,25 @@ impl ForestModel {
             known.map(|(row, votes)| (votes.total / f64::from(votes.count), set.weight_of(row), set.target[row]))
         };
         let weight = sum(scored().map(|(_, w, _)| w));
+        if weight <= 0.0 {
+            return Ok(None);
+        }
         let of_truth = |p: f64, label: f64| if label == 1.0 { p } else { 1.0 - p };
-        Ok((weight > 0.0).then(|| OutOfBag {
-            rows: scored().count(),
-            brier_loss: sum(scored().map(|(p, w, label)| w * (p - label) * (p - label))) / weight,
-            log_loss: sum(scored().map(|(p, w, label)| -w * libm::log(of_truth(p, label).max(1e-15)))) / weight,
+        let squared = sum(scored().map(|(p, w, target)| w * (p - target) * (p - target))) / weight;
+        let log = || sum(scored().map(|(p, w, label)| -w * libm::log(of_truth(p, label).max(1e-15)))) / weight;
+        let rows = scored().count();
+        Ok(Some(match self.task {
+            Task::Classification => {
+                OutOfBag { rows, brier_loss: Some(squared), log_loss: Some(log()), squared_loss: None }
+            }
+            Task::Regression => OutOfBag { rows, brier_loss: None, log_loss: None, squared_loss: Some(squared) },
         }))
-    }
-}
-
-impl Estimator for ForestConfig {
-    type Model = ForestModel;
-
-    fn fit(&self, fitting: Fitting<'_>) -> Result<ForestModel, ModelError> {
-        ForestModel::fit(&fitting.set, self, fitting.seed, fitting.cancel)
     }
 }
 
 impl Predictor for ForestModel {
     fn task(&self) -> Task {
-        Task::Classification
+        self.task
     }
 
     fn columns(&self) -> usize {
@@ -243,6 +186,13 @@ impl Fitted for ForestModel {
                 "a forest without trees or columns, or importances of other columns".to_owned(),
             ));
         }
+        let is_sound = |leaf: f64| match self.task {
+            Task::Classification => (0.0..=1.0).contains(&leaf),
+            Task::Regression => leaf.is_finite(),
+        };
+        if let Some(leaf) = self.trees.iter().flat_map(Tree::leaves).find(|&leaf| !is_sound(leaf)) {
+            return Err(ModelError::Damaged(format!("a leaf of {leaf} in a {}", self.task)));
+        }
         match self.trees.iter().filter_map(Tree::last_feature).max() {
             Some(feature) if feature as usize >= self.columns => {
                 Err(ModelError::Damaged(format!("a tree asks for feature {feature} of {}", self.columns)))
@@ -275,89 +225,4 @@ fn mean_gain(grown: &[Grown], columns: usize) -> Vec<f64> {
         importance.iter_mut().for_each(|share| *share /= total);
     }
     importance
-}
-
-/// Draws the rows of a tree. Rows of weight 0 teach nothing and are never drawn.
-struct RowSampler {
-    /// Rows that carry weight, in order.
-    rows: Vec<usize>,
-    /// Label of every row.
-    labels: Vec<f32>,
-    /// Weight of every row once drawn; averages 1 over `rows`, so that `min_leaf` counts rows.
-    weights: Vec<f64>,
-    draws: usize,
-    bootstrap: Bootstrap,
-    /// Cumulated probability of `rows` for [`Bootstrap::Weighted`].
-    cumulated: Vec<f64>,
-}
-
-impl RowSampler {
-    fn new(set: &TrainingSet<'_>, config: &ForestConfig) -> Result<Self, ModelError> {
-        let mut weights = set.weights(config.class_weight)?;
-        let rows: Vec<usize> = (0..weights.len()).filter(|&row| weights[row] > 0.0).collect();
-        let mean = sum(weights.iter().copied()) / rows.len() as f64;
-        weights.iter_mut().for_each(|weight| *weight /= mean);
-        let mut cumulated = Vec::new();
-        if config.bootstrap == Bootstrap::Weighted {
-            let mut total = 0.0;
-            cumulated.extend(rows.iter().map(|&row| {
-                total += weights[row];
-                total
-            }));
-            weights = vec![1.0; weights.len()];
-        }
-        Ok(Self {
-            labels: set.target.iter().map(|&label| label as f32).collect(),
-            draws: ((config.sample_share * rows.len() as f64).round() as usize).max(1),
-            rows,
-            weights,
-            bootstrap: config.bootstrap,
-            cumulated,
-        })
-    }
-
-    /// How often each row is drawn.
-    fn times_drawn(&self, stream: &mut RandomStream) -> Vec<u32> {
-        let mut times = vec![0_u32; self.labels.len()];
-        let candidates = self.rows.len();
-        match self.bootstrap {
-            Bootstrap::Uniform => {
-                for _ in 0..self.draws {
-                    times[self.rows[stream.below(candidates)]] += 1;
-                }
-            }
-            Bootstrap::Weighted => {
-                let total = self.cumulated.last().copied().unwrap_or(0.0);
-                for _ in 0..self.draws {
-                    let point = stream.uniform() * total;
-                    let pick = self.cumulated.partition_point(|&below| below <= point).min(candidates - 1);
-                    times[self.rows[pick]] += 1;
-                }
-            }
-            Bootstrap::None => {
-                let mut order = self.rows.clone();
-                for i in 0..self.draws {
-                    if self.draws < candidates {
-                        order.swap(i, i + stream.below(candidates - i));
-                    }
-                    times[order[i]] = 1;
-                }
-            }
-        }
-        times
-    }
-
-    /// The drawn rows, in row order.
-    fn draw(&self, stream: &mut RandomStream) -> Vec<Draw> {
-        self.times_drawn(stream)
-            .into_iter()
-            .enumerate()
-            .filter(|&(_, times)| times > 0)
-            .map(|(row, times)| Draw {
-                row: row as u32,
-                label: self.labels[row],
-                weight: f64::from(times) * self.weights[row],
-            })
-            .collect()
-    }
 }

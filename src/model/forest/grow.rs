@@ -1,6 +1,8 @@
 //! Growing one tree.
 
 use super::bins::{BINS, Binned, MISSING};
+use super::config::Cuts;
+use super::draw::Target;
 use super::tree::Tree;
 use crate::base::RandomStream;
 
@@ -19,6 +21,7 @@ pub(super) struct Limits {
     /// Smallest total weight of a child.
     pub min_leaf: f64,
     pub features_per_node: usize,
+    pub cuts: Cuts,
 }
 
 /// A tree, and the fall in weighted variance of the label that each feature brought.
@@ -30,26 +33,26 @@ pub(super) struct Grown {
 /// Below this many rows a histogram is mostly empty, and its filled bins are worth remembering.
 const SPARSE: usize = 512;
 
-/// Weight and weight of class 1.
+/// Weight, and weighted sum of labels: of classes the weight of class 1.
 #[derive(Clone, Copy, Default)]
 struct Mass {
     weight: f64,
-    ones: f64,
+    labels: f64,
 }
 
 impl Mass {
     fn add(&mut self, other: Self) {
         self.weight += other.weight;
-        self.ones += other.ones;
+        self.labels += other.labels;
     }
 
     fn minus(self, other: Self) -> Self {
-        Self { weight: self.weight - other.weight, ones: self.ones - other.ones }
+        Self { weight: self.weight - other.weight, labels: self.labels - other.labels }
     }
 
     /// Squared total over weight: up to a constant, minus the weighted variance of the label.
     fn score(self) -> f64 {
-        self.ones * self.ones / self.weight
+        self.labels * self.labels / self.weight
     }
 }
 
@@ -72,7 +75,13 @@ struct Pending {
 }
 
 /// Grows a tree, depth first, left before right. `draws` must be in row order; it is reordered.
-pub(super) fn grow(binned: &Binned, draws: &mut [Draw], limits: Limits, stream: &mut RandomStream) -> Grown {
+pub(super) fn grow(
+    binned: &Binned,
+    draws: &mut [Draw],
+    limits: Limits,
+    target: Target,
+    stream: &mut RandomStream,
+) -> Grown {
     let mut grown = Grown { tree: Tree::empty(), gain: vec![0.0; binned.columns()] };
     let mut search = Search::new(binned, limits);
     let mut scratch = Vec::with_capacity(draws.len());
@@ -80,7 +89,7 @@ pub(super) fn grow(binned: &Binned, draws: &mut [Draw], limits: Limits, stream: 
     while let Some(Pending { right_of, start, end, depth }) = open.pop() {
         let rows = &mut draws[start..end];
         let total = mass_of(rows);
-        let node = grown.tree.push_leaf((total.ones / total.weight).clamp(0.0, 1.0));
+        let node = grown.tree.push_leaf(target.prediction(total.labels / total.weight));
         if let Some(parent) = right_of {
             grown.tree.set_right(parent, node);
         }
@@ -98,10 +107,15 @@ pub(super) fn grow(binned: &Binned, draws: &mut [Draw], limits: Limits, stream: 
     grown
 }
 
+/// Says whether all labels are equal, so that no cut can gain.
+fn is_pure(rows: &[Draw]) -> bool {
+    rows.iter().all(|draw| draw.label == rows[0].label)
+}
+
 fn mass_of(rows: &[Draw]) -> Mass {
     let mut total = Mass::default();
     for draw in rows {
-        total.add(Mass { weight: draw.weight, ones: draw.weight * f64::from(draw.label) });
+        total.add(Mass { weight: draw.weight, labels: draw.weight * f64::from(draw.label) });
     }
     total
 }
@@ -147,22 +161,28 @@ impl<'a> Search<'a> {
     /// The best cut over a random choice of features, or `None` for a node that must stay a leaf.
     ///
     /// The choice goes on past `features_per_node` until one feature can be cut, so that constant columns do not starve
-    /// a node.
+    /// a node; of random cuts, until as many features were not constant, whether their one cut would do or not.
     fn best(&mut self, rows: &[Draw], total: Mass, stream: &mut RandomStream) -> Option<Cut> {
-        let is_pure = total.ones <= 0.0 || total.ones >= total.weight;
-        if is_pure || total.weight < 2.0 * self.limits.min_leaf {
+        if total.weight < 2.0 * self.limits.min_leaf || is_pure(rows) {
             return None;
         }
         let mut best: Option<Cut> = None;
+        let mut varied = 0;
         for tried in 0..self.order.len() {
-            if tried >= self.limits.features_per_node && best.is_some() {
+            let is_enough =
+                best.is_some() || (self.limits.cuts == Cuts::Random && varied >= self.limits.features_per_node);
+            if tried >= self.limits.features_per_node && is_enough {
                 break;
             }
             let pick = tried + stream.below(self.order.len() - tried);
             self.order.swap(tried, pick);
             let feature = self.order[tried];
             self.fill(feature, rows);
-            let found = self.best_of_feature(feature, total);
+            varied += usize::from(self.filled.len() > 1);
+            let found = match self.limits.cuts {
+                Cuts::Best => self.best_of_feature(feature, total),
+                Cuts::Random => self.random_of_feature(feature, total, stream),
+            };
             if let Some(cut) = found.filter(|cut| best.is_none_or(|best| cut.gain > best.gain)) {
                 best = Some(cut);
             }
@@ -185,7 +205,7 @@ impl<'a> Search<'a> {
                 let bin = bins[draw.row as usize];
                 seen[usize::from(bin >> 6)] |= 1 << (bin & 63);
                 histogram[usize::from(bin)]
-                    .add(Mass { weight: draw.weight, ones: draw.weight * f64::from(draw.label) });
+                    .add(Mass { weight: draw.weight, labels: draw.weight * f64::from(draw.label) });
             }
             for (word, &bits) in seen.iter().enumerate() {
                 let mut bits = bits;
@@ -198,50 +218,90 @@ impl<'a> Search<'a> {
             for draw in rows {
                 let bin = bins[draw.row as usize];
                 histogram[usize::from(bin)]
-                    .add(Mass { weight: draw.weight, ones: draw.weight * f64::from(draw.label) });
+                    .add(Mass { weight: draw.weight, labels: draw.weight * f64::from(draw.label) });
             }
             self.filled.extend((0..=MISSING).filter(|&bin| histogram[usize::from(bin)].weight > 0.0));
         }
     }
 
+    /// The cut of a feature that gains most.
     fn best_of_feature(&self, feature: usize, total: Mass) -> Option<Cut> {
         let missing = self.histogram[usize::from(MISSING)];
-        let has_missing = missing.weight > 0.0;
-        let parent = total.score();
-        let mut best: Option<Cut> = None;
-        let mut consider = |bin: usize, left: Mass, missing_left: bool| {
-            let right = total.minus(left);
-            if left.weight < self.limits.min_leaf || right.weight < self.limits.min_leaf {
-                return;
-            }
-            let gain = left.score() + right.score() - parent;
-            // differences below this are rounding, whatever the scale of the weights
-            if gain > 1e-12 * total.weight && best.is_none_or(|best| gain > best.gain) {
-                best = Some(Cut { feature, bin, missing_left, gain });
-            }
-        };
+        let mut found = Found::new(feature, total, self.limits.min_leaf);
         let mut left = Mass::default();
         let mut previous: Option<usize> = None;
         for bin in self.filled.iter().filter(|&&bin| bin != MISSING).map(|&bin| usize::from(bin)) {
             if let Some(previous) = previous {
                 // halfway into the empty bins between two filled ones
-                let middle = (previous + bin - 1) / 2;
-                if has_missing {
-                    consider(middle, left, false);
-                    let mut with_missing = left;
-                    with_missing.add(missing);
-                    consider(middle, with_missing, true);
-                } else {
-                    // what was never missing here goes where most rows go
-                    consider(middle, left, left.weight * 2.0 >= total.weight);
-                }
+                found.consider_sides((previous + bin - 1) / 2, left, missing);
             }
             left.add(self.histogram[bin]);
             previous = Some(bin);
         }
-        if has_missing && previous.is_some() {
-            consider(usize::from(MISSING), left, false);
+        if missing.weight > 0.0 && previous.is_some() {
+            found.consider(usize::from(MISSING), left, false);
         }
-        best
+        found.best
+    }
+
+    /// A cut at a point drawn between the lowest and the highest value, the better side of it for missing values; or the
+    /// cut between missing and present where all present values are in one bin.
+    fn random_of_feature(&self, feature: usize, total: Mass, stream: &mut RandomStream) -> Option<Cut> {
+        let missing = self.histogram[usize::from(MISSING)];
+        let present = self.filled.strip_suffix(&[MISSING]).unwrap_or(&self.filled);
+        let (lowest, highest) = (usize::from(*present.first()?), usize::from(*present.last()?));
+        let mut found = Found::new(feature, total, self.limits.min_leaf);
+        if lowest < highest {
+            let bin = self.binned.draw_cut(feature, lowest, highest, stream);
+            let mut left = Mass::default();
+            present.iter().take_while(|&&it| usize::from(it) <= bin).for_each(|&it| {
+                left.add(self.histogram[usize::from(it)]);
+            });
+            found.consider_sides(bin, left, missing);
+        } else if missing.weight > 0.0 {
+            found.consider(usize::from(MISSING), self.histogram[lowest], false);
+        }
+        found.best
+    }
+}
+
+/// The best cut of a feature so far.
+struct Found {
+    feature: usize,
+    total: Mass,
+    min_leaf: f64,
+    /// Score of the node uncut.
+    uncut: f64,
+    best: Option<Cut>,
+}
+
+impl Found {
+    fn new(feature: usize, total: Mass, min_leaf: f64) -> Self {
+        Self { feature, total, min_leaf, uncut: total.score(), best: None }
+    }
+
+    /// Considers missing values on both sides of a cut, where there are any.
+    fn consider_sides(&mut self, bin: usize, left: Mass, missing: Mass) {
+        if missing.weight > 0.0 {
+            self.consider(bin, left, false);
+            let mut with_missing = left;
+            with_missing.add(missing);
+            self.consider(bin, with_missing, true);
+        } else {
+            // what was never missing here goes where most rows go
+            self.consider(bin, left, left.weight * 2.0 >= self.total.weight);
+        }
+    }
+
+    fn consider(&mut self, bin: usize, left: Mass, missing_left: bool) {
+        let right = self.total.minus(left);
+        if left.weight < self.min_leaf || right.weight < self.min_leaf {
+            return;
+        }
+        let gain = left.score() + right.score() - self.uncut;
+        // differences below this are rounding, whatever the scale of the weights
+        if gain > 1e-12 * self.total.weight && self.best.is_none_or(|best| gain > best.gain) {
+            self.best = Some(Cut { feature: self.feature, bin, missing_left, gain });
+        }
     }
 }

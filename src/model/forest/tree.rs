@@ -10,7 +10,7 @@ const MISSING_LEFT: u32 = 1 << 31;
 /// A node in 16 bytes, so that a cache line holds four. Its left child is the next node; a tree is written in preorder.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Node {
-    /// Threshold of a split; share of class 1 of a leaf.
+    /// Threshold of a split; prediction of a leaf.
     value: f64,
     feature_and_missing: u32,
     right: u32,
@@ -39,8 +39,8 @@ impl Tree {
     }
 
     /// Adds a leaf and gives its number.
-    pub(super) fn push_leaf(&mut self, share: f64) -> usize {
-        self.nodes.push(Node { value: share, feature_and_missing: LEAF, right: 0 });
+    pub(super) fn push_leaf(&mut self, value: f64) -> usize {
+        self.nodes.push(Node { value, feature_and_missing: LEAF, right: 0 });
         self.nodes.len() - 1
     }
 
@@ -59,7 +59,7 @@ impl Tree {
         }
     }
 
-    /// Share of class 1 in the leaf that a row falls into; a value that is not finite counts as missing.
+    /// What the leaf predicts that a row falls into; a value that is not finite counts as missing.
     pub(super) fn predict(&self, row: &[f64]) -> f64 {
         let mut at = 0;
         loop {
@@ -76,6 +76,11 @@ impl Tree {
         }
     }
 
+    /// What the leaves predict.
+    pub(super) fn leaves(&self) -> impl Iterator<Item = f64> + '_ {
+        self.nodes.iter().filter(|node| node.feature() == LEAF).map(|node| node.value)
+    }
+
     /// Largest feature a split asks for.
     pub(super) fn last_feature(&self) -> Option<u32> {
         self.nodes.iter().map(|node| node.feature()).filter(|&feature| feature != LEAF).max()
@@ -88,7 +93,7 @@ impl Tree {
 struct StoredTree {
     /// Feature of a split, -1 for a leaf.
     feature: Vec<i64>,
-    /// Threshold of a split (left when at most this), share of class 1 of a leaf.
+    /// Threshold of a split (left when at most this), prediction of a leaf.
     value: Vec<f64>,
     /// Number of the right child, 0 for a leaf.
     right: Vec<u32>,
@@ -125,9 +130,7 @@ impl TryFrom<StoredTree> for Tree {
                 Ok(feature) if feature < LEAF && (right as usize) > i + 1 && (right as usize) < count => {
                     Node { value, feature_and_missing: feature | missing, right }
                 }
-                Err(_) if feature == -1 && (0.0..=1.0).contains(&value) => {
-                    Node { value, feature_and_missing: LEAF, right: 0 }
-                }
+                Err(_) if feature == -1 => Node { value, feature_and_missing: LEAF, right: 0 },
                 _ => return Err(format!("node {i} of a tree: feature {feature}, value {value}, right child {right}")),
             });
         }
