@@ -111,8 +111,6 @@ def learners(task):
         ("linear", {"l2": 1.0}, lambda seed: Ridge(alpha=1.0)),
         ("random-forest", ours, lambda seed: RandomForestRegressor(random_state=seed, **forest)),
         ("extra-trees", ours, lambda seed: ExtraTreesRegressor(random_state=seed, **forest)),
-        (*by_depth, lambda seed: xgboost.XGBRegressor(random_state=seed, **depth)),
-        (*by_leaf, lambda seed: lightgbm.LGBMRegressor(random_state=seed, **leaf)),
     ]
 
 
