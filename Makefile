@@ -3,7 +3,7 @@
 
 WALKFORWARD := target/release/walkforward
 .DEFAULT_GOAL := help
-.PHONY: help build demo test faults s3-server lint bench bench-tune calibrate clean
+.PHONY: calibrate-gate help build demo test faults s3-server lint bench bench-tune calibrate clean
 
 help:            ## show this list
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*## / - /'
@@ -49,6 +49,10 @@ bench-tune:      ## samplers beside stored results of Optuna 5, time of a propos
 
 calibrate:       ## how often the tests are right: false alarms and power with their errors, on known truths (QUICK=1: less)
 	@cargo bench --bench calibrate -- $(if $(QUICK),--quick)
+
+# the rates stand in docs/guide/why.md
+calibrate-gate:  ## how often the gate promotes equal, worse and better models, with standard errors (a minute)
+	@cargo bench --bench calibrate_gate -- 1000
 
 clean:           ## forget all artifacts, runs and models of the local store
 	rm -rf artifacts/store artifacts/reports

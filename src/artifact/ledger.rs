@@ -3,12 +3,15 @@
 //! The more trials were ever scored on the same data by the same metric, the luckier the best of them is. A count that
 //! somebody raises could be lost between two runs; records under the name of their study cannot, and a study that is run
 //! again is the same record. Garbage collection leaves them alone.
+//!
+//! The same holds for rows that models are judged on: each decision about a registered model leaves a record of the window that
+//! it looked at, so that the next one knows how often those rows were used.
 
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 
 use super::store::{Store, StoreError};
-use crate::base::Digest;
+use crate::base::{Digest, Timestamp};
 
 /// A study that was run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,6 +25,32 @@ pub struct Searched {
     pub study: Digest,
     /// Trials that were scored.
     pub trials: u64,
+}
+
+/// A decision that looked at rows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HoldoutUse {
+    /// Format of this record.
+    pub format: u32,
+    /// The decision: everything that went into it.
+    pub decision: Digest,
+    /// First row.
+    pub from: Timestamp,
+    /// Last row.
+    pub to: Timestamp,
+    /// End of the data window of the decision.
+    pub as_of: Timestamp,
+    /// How often the rows were used then, this time included.
+    pub uses: u32,
+}
+
+impl HoldoutUse {
+    /// Whether at least half of the window of `self` was looked at by `other`.
+    fn repeats(&self, other: &Self) -> bool {
+        let shared = self.to.min(other.to).micros() - self.from.max(other.from).micros();
+        2 * shared.max(0) >= self.to.micros() - self.from.micros() && shared >= 0
+    }
 }
 
 /// The records of all studies.
@@ -47,6 +76,36 @@ impl Ledger {
         // the name is the study's own: who else writes it writes the same
         self.runtime.block_on(self.store.commit_record(&name, &entry))?;
         Ok(())
+    }
+
+    /// Records that a decision about `model` looked at the rows of a window, and says how often they were used, this time
+    /// included: earlier decisions count that were made as of the same day or before and share at least half of the window.
+    /// A decision that is made again is told what it was told the first time.
+    ///
+    /// # Errors
+    /// The store cannot be reached, or a record is damaged.
+    pub fn use_rows(
+        &self,
+        model: &str,
+        decision: Digest,
+        (from, to): (Timestamp, Timestamp),
+        as_of: Timestamp,
+    ) -> Result<u32, StoreError> {
+        self.runtime.block_on(async {
+            let folder = format!("holdouts/{model}/");
+            let own = format!("{folder}{decision}.json");
+            if let Some(known) = self.store.read_record::<HoldoutUse>(&own).await? {
+                return Ok(known.uses);
+            }
+            let mut record = HoldoutUse { format: 1, decision, from, to, as_of, uses: 1 };
+            for name in self.store.storage().list(&folder).await? {
+                let other = self.store.read_record::<HoldoutUse>(&name).await?;
+                record.uses += u32::from(other.is_some_and(|other| other.as_of <= as_of && record.repeats(&other)));
+            }
+            self.store.commit_record(&own, &record).await?;
+            let kept = self.store.read_record::<HoldoutUse>(&own).await?;
+            Ok(kept.map_or(record.uses, |kept| kept.uses))
+        })
     }
 
     /// Trials of all studies of a search.
@@ -91,5 +150,28 @@ mod tests {
         }
         ledger.record(other, Digest::of(b"c"), 7).unwrap();
         assert_eq!((ledger.trials(search).unwrap(), ledger.trials(other).unwrap()), (150, 7));
+    }
+
+    #[test]
+    fn rows_are_used_once_a_decision_and_again_by_the_next() {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let store = runtime.block_on(Store::over(Storage::in_memory())).unwrap();
+        let ledger = Ledger::new(store, runtime.handle().clone());
+        let day = |text: &str| text.parse::<Timestamp>().unwrap();
+        let used = |decision: &[u8], from: &str, to: &str| {
+            ledger.use_rows("quality", Digest::of(decision), (day(from), day(to)), day(to)).unwrap()
+        };
+        assert_eq!(used(b"a", "2020-01-01", "2020-12-01"), 1);
+        assert_eq!(used(b"b", "2020-01-08", "2020-12-08"), 2);
+        // made again, it is told what it was told, whatever came since
+        assert_eq!(used(b"a", "2020-01-01", "2020-12-01"), 1);
+        // most of these rows are new
+        assert_eq!(used(b"c", "2020-11-01", "2021-11-01"), 1);
+        assert_eq!(
+            ledger
+                .use_rows("other", Digest::of(b"d"), (day("2020-01-01"), day("2020-12-01")), day("2021-01-01"))
+                .unwrap(),
+            1
+        );
     }
 }

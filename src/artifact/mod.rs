@@ -24,7 +24,7 @@ mod types;
 
 pub use check::StoreCheck;
 pub use large::{LARGE, LargeFile, LargeFiles, Place};
-pub use ledger::{Ledger, Searched, trials_on_record};
+pub use ledger::{HoldoutUse, Ledger, Searched, trials_on_record};
 pub use scratch::Scratch;
 pub use sealed::{SealError, seal, unseal};
 pub use store::{Commit, Store, StoreError};

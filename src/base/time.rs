@@ -76,7 +76,7 @@ impl FromStr for Timestamp {
 }
 
 /// A whole number of days, written `730d`, `52w` or `2y` (365 days a year).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Days(pub i64);
 
 impl fmt::Display for Days {

@@ -69,6 +69,13 @@ impl CliError {
     pub(super) fn exit_code(&self) -> u8 {
         match self {
             Self::Pipeline { .. } | Self::Usage(_) | Self::Synth(SynthError::Params(_)) => 2,
+            Self::Registry(
+                RegistryError::NoSuchProposal { .. }
+                | RegistryError::WhichProposal { .. }
+                | RegistryError::Overtaken { .. }
+                | RegistryError::Retired { .. }
+                | RegistryError::StillServing { .. },
+            ) => 2,
             Self::Busy(_) | Self::Gc(GcError::Busy(_)) => 75,
             Self::Source { .. }
             | Self::Engine(_)

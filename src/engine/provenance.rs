@@ -43,7 +43,7 @@ pub(super) fn envelope_name(model: &str, slot: u64) -> String {
 
 /// What a promotion says of its model; `None` for an entry that promotes nothing.
 pub(super) fn provenance(model: &str, entry: &Entry, start: &StartRecord) -> Option<Statement> {
-    let EntryAction::Promote { version, deploy_id, as_of } = &entry.action else { return None };
+    let EntryAction::Promote { version, deploy_id, as_of, .. } = &entry.action else { return None };
     let mut dependencies: Vec<Resource> =
         start.definition.iter().map(|definition| Resource::of("pipeline", *definition)).collect();
     for (name, source) in &start.sources {
@@ -215,7 +215,12 @@ mod tests {
             slot: 7,
             previous: None,
             alias: "champion".to_owned(),
-            action: EntryAction::Promote { version: Box::new(version), deploy_id: Digest::of(b"deploy"), as_of },
+            action: EntryAction::Promote {
+                version: Box::new(version),
+                deploy_id: Digest::of(b"deploy"),
+                as_of,
+                approved: None,
+            },
             at: "2026-01-05T00:10:00Z".parse().unwrap(),
             by: "run-1".to_owned(),
             txn: "t".to_owned(),

@@ -32,6 +32,12 @@ pub(super) async fn store_aside(store: &Store, wanted: impl Fn(&Entry) -> bool) 
             aside.storage().restore(&name, bytes).await?;
         }
     }
+    // how often rows were used is part of what a deployment found
+    for name in store.storage().list("holdouts").await? {
+        if let Some(bytes) = store.storage().get(&name).await? {
+            aside.storage().restore(&name, bytes).await?;
+        }
+    }
     Ok(aside)
 }
 

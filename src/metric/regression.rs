@@ -72,6 +72,96 @@ pub fn pinball_loss(targets: &[f64], predictions: &[f64], q: f64) -> Option<f64>
     })
 }
 
+/// Computes the mean absolute scaled error: the mean absolute error over that of repeating the value `season` rows before in
+/// the targets that the model learnt from.
+///
+/// `mae / mean_{t >= season} |history_t - history_{t - season}|`; `None` when the history is not longer than a season or
+/// repeats itself exactly.
+///
+/// # References
+/// Hyndman and Koehler (2006), Another look at measures of forecast accuracy.
+pub fn mase(targets: &[f64], predictions: &[f64], history: &[f64], season: usize) -> Option<f64> {
+    let season = season.max(1);
+    let naive = mae(history.get(season..)?, history.get(..history.len().checked_sub(season)?)?)?;
+    let scaled = mae(targets, predictions)? / naive;
+    scaled.is_finite().then_some(scaled)
+}
+
+/// One score of numeric predictions.
+#[derive(Debug)]
+pub struct RegressionRow {
+    /// Name.
+    pub name: &'static str,
+    /// Formula.
+    pub formula: &'static str,
+    /// Where it comes from.
+    pub source: &'static str,
+    /// When it has no value.
+    pub undefined: &'static str,
+    /// What it cannot see.
+    pub blind: &'static str,
+}
+
+const fn row(
+    name: &'static str,
+    formula: &'static str,
+    source: &'static str,
+    undefined: &'static str,
+    blind: &'static str,
+) -> RegressionRow {
+    RegressionRow { name, formula, source, undefined, blind }
+}
+
+/// Every score of numeric predictions, for the reference page.
+pub const REGRESSION: &[RegressionRow] = &[
+    row(
+        "mae",
+        "mean |y - f|",
+        "definition",
+        "there is no row",
+        "that it follows volatility: a rise of 20 % is no drift",
+    ),
+    row("mse", "mean (y - f)^2", "definition", "there is no row", "all but the few largest errors"),
+    row("rmse", "sqrt(mse)", "definition", "there is no row", "all but the few largest errors"),
+    row(
+        "r2",
+        "1 - sum (y - f)^2 / sum (y - mean y)^2",
+        "definition",
+        "fewer than 2 rows",
+        "that the mean of these rows was not known before",
+    ),
+    row("bias", "mean (f - y)", "definition", "there is no row", "errors that cancel"),
+    row(
+        "mase",
+        "mae / mean |y_t - y_(t-m)| of the history",
+        "Hyndman and Koehler (2006)",
+        "the history repeats itself",
+        "another scale of the rows that are scored",
+    ),
+    row(
+        "pinball",
+        "mean max(q e, (q - 1) e), e = y - f",
+        "Koenker and Bassett (1978)",
+        "there is no row",
+        "every quantile but q",
+    ),
+    row(
+        "ic",
+        "Pearson correlation of y and f",
+        "definition",
+        "a side is constant",
+        "scale and level; a few extreme rows decide it",
+    ),
+    row("rank_ic", "Spearman correlation of y and f", "Spearman (1904)", "a side is constant", "by how much"),
+    row(
+        "icir",
+        "mean of the correlations of dates over their deviation (n - 1)",
+        "Grinold and Kahn (1999)",
+        "fewer than 2 dates",
+        "that correlations of neighbouring dates depend on each other",
+    ),
+];
+
 /// Computes the coefficient of determination, `1 - sum e^2 / sum (target - mean)^2`.
 ///
 /// Constant targets follow scikit-learn: 1 when every prediction is exact, else 0. `None` for fewer than 2 rows.
@@ -200,6 +290,17 @@ mod tests {
         ] {
             agrees(key, ours, &case["expect"][key], 0.0, 1e-10);
         }
+    }
+
+    #[test]
+    fn the_naive_forecast_of_its_own_history_scores_one() {
+        let history = [1.0, 3.0, 2.0, 5.0, 4.0, 8.0];
+        let one = mase(&history[1..], &history[..5], &history, 1).unwrap();
+        let two = mase(&history[2..], &history[..4], &history, 2).unwrap();
+        assert!((one - 1.0).abs() < 1e-15 && (two - 1.0).abs() < 1e-15);
+        // mae 1 over a mean change of (2 + 1 + 3 + 1 + 4) / 5
+        assert_eq!(mase(&[1.0, 2.0], &[2.0, 3.0], &history, 1), Some(1.0 / 2.2));
+        assert_eq!((mase(&[1.0], &[1.0], &[5.0; 9], 1), mase(&[1.0], &[1.0], &[5.0], 1)), (None, None));
     }
 
     #[test]

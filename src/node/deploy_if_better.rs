@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use schemars::{JsonSchema, Schema};
+use ndarray::{Axis, Slice};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -13,8 +14,8 @@ use super::{
     ValuePort, ValueType,
 };
 use crate::artifact::{ArtifactType, Scalar};
-use crate::base::{Days, Digest, MICROS_PER_DAY, canonical_json};
-use crate::registry::gate::{Approval, GateDecision, GateInput, GateOutcome, GatePolicy, decide, policy_defect};
+use crate::base::{Days, Digest, MICROS_PER_DAY, Timestamp, canonical_json};
+use crate::registry::gate::{GateDecision, GateInput, GateOutcome, GatePolicy, decide, policy_defect};
 use crate::registry::{
     ModelVersion, NAME_PATTERN, PromotionOutcome, PromotionRequest, RegistryClient, SearchNumbers, Standing,
     is_valid_name,
@@ -50,25 +51,14 @@ pub struct DeployConfig {
     mode: DeployMode,
     /// The gate.
     #[serde(default)]
-    #[schemars(transform = what_is_built)]
     policy: GatePolicy,
     /// A champion that learnt from nothing newer than this is stale: the candidate must then only not be worse.
     #[serde(default = "default_stale")]
     champion_stale_after: Days,
-}
-
-/// Takes out of the gate what [`Kind::check`] refuses because it is not built.
-fn what_is_built(policy: &mut Schema) {
-    if let Some(words) = policy.pointer_mut("/properties/approve/oneOf").and_then(Value::as_array_mut) {
-        words.retain(|word| word["const"] != "manual");
-    }
-    if let Some(uses) = policy.pointer_mut("/properties/max_holdout_uses") {
-        *uses = json!({
-            "description": "Not built: uses of a holdout are not counted yet.",
-            "type": "null",
-            "default": null,
-        });
-    }
+    /// Days after its promotion in which a champion whose performance drifts (input `drift`) gives the alias back to the
+    /// one before it, once. Off by default.
+    #[serde(default)]
+    probation: Option<Days>,
 }
 
 fn default_alias() -> String {
@@ -86,7 +76,7 @@ impl Kind for DeployIfBetter {
 
     const DESCRIPTOR: Descriptor = Descriptor {
         name: "deploy-if-better",
-        version: 1,
+        version: 2,
         doc: "Promotes the candidate if it is provably better than the champion on the same rows, exactly once.",
         inputs: &[
             InputPort {
@@ -152,6 +142,16 @@ impl Kind for DeployIfBetter {
                 kind: ValueType::Bool,
                 doc: "whether the inputs alone decided; if not, the registry did, and the next run asks it again",
             },
+            ValuePort {
+                name: "rolled_back",
+                kind: ValueType::Bool,
+                doc: "whether a champion on probation gave the alias back to the one before it",
+            },
+            ValuePort {
+                name: "holdout_uses",
+                kind: ValueType::Number,
+                doc: "decisions about this model that looked at these rows, this one included",
+            },
             ValuePort { name: "registry", kind: ValueType::Text, doc: "name of the registered model" },
             ValuePort { name: "deploy_id", kind: ValueType::Text, doc: "hash of everything that decided" },
         ],
@@ -171,30 +171,32 @@ impl Kind for DeployIfBetter {
         if let Some(defect) = policy_defect(&config.policy) {
             return Err(ConfigError::at("policy", defect));
         }
-        if config.policy.approve == Approval::Manual {
-            let message = "there is no command to approve with yet; use `mode: shadow` to decide without deploying";
-            return Err(ConfigError::at("policy.approve", message));
-        }
-        if config.policy.max_holdout_uses.is_some() {
-            let message = "uses of a holdout are not counted yet: rows are those that no fold has seen";
-            return Err(ConfigError::at("policy.max_holdout_uses", message));
+        if config.probation.is_some_and(|days| days.0 <= 0) {
+            return Err(ConfigError::at("probation", "expected at least one day, or none of it").hint("write `28d`"));
         }
         Ok(())
     }
 
     fn run(config: &DeployConfig, context: &NodeContext) -> Result<NodeOutput, NodeError> {
-        // loading the model again is part of the gate: what cannot be read back is not deployed
-        StoredModel::read(context.input("candidate")?)?;
-        let input = gate_input(config, context)?;
+        // loading the model again is part of the gate: what cannot be read back, or does not score, is not deployed
+        scores_rows(&StoredModel::read(context.input("candidate")?)?)?;
         let deploy_id = deploy_id(config, context)?;
+        let standing = Incumbent::find(config, context)?;
+        let input = gate_input(config, context, deploy_id, standing.as_ref())?;
         let mut decision = decide(&input, &policy(config, context)?);
-        let (mut applied, mut settled) = (false, true);
-        if decision.outcome == GateOutcome::Promoted && config.mode == DeployMode::Apply {
+        let mut done = Done { applied: false, settled: true, rolled_back: false };
+        if config.mode == DeployMode::Apply {
             context.cancel.check()?;
-            applied = promote(config, context, deploy_id, &mut decision)?;
-            settled = applied;
+            match decision.outcome {
+                GateOutcome::Promoted => promote(config, context, deploy_id, &mut decision, &mut done)?,
+                GateOutcome::Pending => propose(config, context, deploy_id, &mut decision, &mut done)?,
+                _ => {}
+            }
+            if !done.applied {
+                end_probation(config, context, standing.as_ref(), &mut decision, &mut done)?;
+            }
         }
-        output(config, &decision, applied, settled, deploy_id)
+        output(config, &decision, done, input.holdout_uses, deploy_id)
     }
 
     fn without_effect(config: &mut DeployConfig) {
@@ -220,7 +222,59 @@ impl Kind for DeployIfBetter {
     }
 }
 
-fn gate_input(config: &DeployConfig, context: &NodeContext) -> Result<GateInput, NodeError> {
+/// What was done about a decision.
+#[derive(Clone, Copy)]
+struct Done {
+    /// The alias was moved to the candidate.
+    applied: bool,
+    /// The inputs alone decided.
+    settled: bool,
+    /// The alias was given back to the champion before.
+    rolled_back: bool,
+}
+
+/// The promotion that the champion of the comparison holds the alias by.
+struct Incumbent {
+    slot: u64,
+    promoted: Timestamp,
+}
+
+impl Incumbent {
+    /// Finds it in the log as it was for this data window; `None` without a champion, or when the alias is held by another
+    /// model than the one that was compared with.
+    fn find(config: &DeployConfig, context: &NodeContext) -> Result<Option<Self>, NodeError> {
+        let Some(champion) = context.inputs.get("champion") else { return Ok(None) };
+        let history = context.registry.history(&config.registry).map_err(NodeError::failed)?;
+        let holder = history.champion_as_of(&config.alias, context.as_of);
+        let same = holder.filter(|holder| holder.version.model.sha256 == champion.reference.sha256);
+        Ok(same.map(|holder| Self { slot: holder.slot, promoted: holder.as_of }))
+    }
+
+    fn days(&self, context: &NodeContext) -> f64 {
+        (context.as_of.micros() - self.promoted.micros()) as f64 / MICROS_PER_DAY as f64
+    }
+}
+
+/// Scores ten rows that the model knows the features of.
+fn scores_rows(model: &StoredModel) -> Result<(), NodeError> {
+    let rows = model.out_of_fold_features.nrows().min(10);
+    let raw = model.model.predict(model.out_of_fold_features.slice_axis(Axis(0), Slice::from(..rows))).to_vec();
+    let scores = model.calibrator.apply_all(&raw);
+    match scores.iter().position(|score| !score.is_finite()) {
+        None => Ok(()),
+        Some(row) => Err(NodeError::failed(format!(
+            "the candidate does not score: row {row} of its own out-of-fold rows gives {}; train it again",
+            scores[row]
+        ))),
+    }
+}
+
+fn gate_input(
+    config: &DeployConfig,
+    context: &NodeContext,
+    deploy_id: Digest,
+    incumbent: Option<&Incumbent>,
+) -> Result<GateInput, NodeError> {
     let rows = Evaluated::read(context.input("predictions")?)?;
     let evaluation = context.input("evaluation")?.json()?;
     let trading = evaluation.get("trading_numbers").cloned().unwrap_or_default();
@@ -230,6 +284,16 @@ fn gate_input(config: &DeployConfig, context: &NodeContext) -> Result<GateInput,
         let message = "the evaluation and this node do not compare with the same champion: connect `champion` in both";
         return Err(NodeError::failed(message));
     }
+    let window = rows.ts.first().zip(rows.ts.last());
+    let holdout_uses = match window {
+        Some((first, last)) => {
+            let window = (Timestamp::from_micros(*first), Timestamp::from_micros(*last));
+            let found = context.ledger.use_rows(&config.registry, deploy_id, window, context.as_of);
+            found.map_err(NodeError::failed)?
+        }
+        None => 0,
+    };
+    let returns = evaluation.get("paired_returns").cloned().unwrap_or_default();
     Ok(GateInput {
         time: rows.ts,
         labels: rows.win,
@@ -239,7 +303,9 @@ fn gate_input(config: &DeployConfig, context: &NodeContext) -> Result<GateInput,
         trading: serde_json::from_value(trading).map_err(NodeError::failed)?,
         champion_fresh: champion_fresh(config, context)?,
         same_model: champion.is_some_and(|champion| champion.reference.sha256 == candidate),
-        holdout_uses: 0,
+        holdout_uses,
+        returns: serde_json::from_value(returns).map_err(NodeError::failed)?,
+        champion_days: incumbent.map(|incumbent| incumbent.days(context)),
         search: search_numbers(context)?,
     })
 }
@@ -274,11 +340,7 @@ fn policy(config: &DeployConfig, context: &NodeContext) -> Result<GatePolicy, No
 fn champion_fresh(config: &DeployConfig, context: &NodeContext) -> Result<bool, NodeError> {
     let Some(champion) = context.inputs.get("champion") else { return Ok(true) };
     let age = context.as_of.micros() - StoredModel::read(champion)?.manifest.trained_until.micros();
-    let drifted = match context.inputs.get("drift") {
-        Some(drift) => drift.json()?["performance"]["verdict"] == "drift",
-        None => false,
-    };
-    Ok(age <= config.champion_stale_after.0 * MICROS_PER_DAY && !drifted)
+    Ok(age <= config.champion_stale_after.0 * MICROS_PER_DAY && !performance_drifted(context)?)
 }
 
 /// Hash of everything that decides: the same decision is carried out once, whoever makes it again.
@@ -293,6 +355,7 @@ fn deploy_id(config: &DeployConfig, context: &NodeContext) -> Result<Digest, Nod
         "as_of": context.as_of,
         "policy": config.policy,
         "champion_stale_after": config.champion_stale_after,
+        "probation": config.probation,
         "registry": config.registry,
         "alias": config.alias,
         "expected_champion": digest("champion"),
@@ -308,14 +371,14 @@ fn deploy_id(config: &DeployConfig, context: &NodeContext) -> Result<Digest, Nod
     Ok(Digest::of(&canonical_json(&parts).map_err(NodeError::failed)?))
 }
 
-fn promote(
+fn request(
     config: &DeployConfig,
     context: &NodeContext,
     deploy_id: Digest,
-    decision: &mut GateDecision,
-) -> Result<bool, NodeError> {
+    decision: &GateDecision,
+) -> Result<PromotionRequest, NodeError> {
     let reference = |port: &str| context.input(port).map(|input| input.reference.clone());
-    let request = PromotionRequest {
+    Ok(PromotionRequest {
         model: config.registry.clone(),
         alias: config.alias.clone(),
         version: ModelVersion {
@@ -327,27 +390,119 @@ fn promote(
         expected: context.inputs.get("champion").map(|champion| champion.reference.sha256),
         deploy_id,
         as_of: context.as_of,
-    };
+    })
+}
+
+fn promote(
+    config: &DeployConfig,
+    context: &NodeContext,
+    deploy_id: Digest,
+    decision: &mut GateDecision,
+    done: &mut Done,
+) -> Result<(), NodeError> {
+    let request = request(config, context, deploy_id, decision)?;
     match context.registry.promote(&request).map_err(NodeError::failed)? {
-        PromotionOutcome::Promoted(_) => Ok(true),
-        PromotionOutcome::Duplicate(slot) => {
+        PromotionOutcome::Promoted(_) => done.applied = true,
+        PromotionOutcome::Duplicate(slot) => carried_out(config, context, deploy_id, slot, decision, done)?,
+        PromotionOutcome::ChampionChanged { found } => overtaken(found, decision, done),
+    }
+    Ok(())
+}
+
+/// Puts the promotion before a person, or finds that one has agreed.
+fn propose(
+    config: &DeployConfig,
+    context: &NodeContext,
+    deploy_id: Digest,
+    decision: &mut GateDecision,
+    done: &mut Done,
+) -> Result<(), NodeError> {
+    // whoever runs this again asks whether somebody has agreed since
+    done.settled = false;
+    let request = request(config, context, deploy_id, decision)?;
+    match context.registry.propose(&request).map_err(NodeError::failed)? {
+        PromotionOutcome::Promoted(slot) => {
             let history = context.registry.history(&config.registry).map_err(NodeError::failed)?;
-            if history.standing(deploy_id) != Some(Standing::RolledBack) {
-                return Ok(true);
+            if let Some(why) = history.retired(slot) {
+                decision.outcome = GateOutcome::Kept;
+                decision.reason = format!("the proposal in slot {slot} of the registry was turned down: {why}");
+            } else {
+                let model = &config.registry;
+                decision.reason = format!(
+                    "{} (`walkforward registry approve {model} --slot {slot} --reason ...` carries it out)",
+                    decision.reason
+                );
             }
-            decision.outcome = GateOutcome::Duplicate;
-            decision.reason =
-                format!("this decision was carried out in slot {slot} of the registry and rolled back since");
-            Ok(false)
         }
-        PromotionOutcome::ChampionChanged { found } => {
-            decision.outcome = GateOutcome::Kept;
-            let holder = found.map_or("nobody".to_owned(), |digest| digest.short());
-            decision.reason = format!(
-                "champion changed: the alias is now held by {holder}, which the candidate was not compared with"
-            );
-            Ok(false)
+        PromotionOutcome::Duplicate(slot) => {
+            carried_out(config, context, deploy_id, slot, decision, done)?;
+            if done.applied {
+                decision.outcome = GateOutcome::Promoted;
+                decision.reason = format!("approved in slot {slot} of the registry; {}", decision.reason);
+            }
         }
+        PromotionOutcome::ChampionChanged { found } => overtaken(found, decision, done),
+    }
+    Ok(())
+}
+
+/// A decision that was carried out before holds, unless it was undone.
+fn carried_out(
+    config: &DeployConfig,
+    context: &NodeContext,
+    deploy_id: Digest,
+    slot: u64,
+    decision: &mut GateDecision,
+    done: &mut Done,
+) -> Result<(), NodeError> {
+    let history = context.registry.history(&config.registry).map_err(NodeError::failed)?;
+    if history.standing(deploy_id) != Some(Standing::RolledBack) {
+        (done.applied, done.settled) = (true, true);
+        return Ok(());
+    }
+    done.settled = false;
+    decision.outcome = GateOutcome::Duplicate;
+    decision.reason = format!("this decision was carried out in slot {slot} of the registry and rolled back since");
+    Ok(())
+}
+
+fn overtaken(found: Option<Digest>, decision: &mut GateDecision, done: &mut Done) {
+    done.settled = false;
+    decision.outcome = GateOutcome::Kept;
+    let holder = found.map_or("nobody".to_owned(), |digest| digest.short());
+    decision.reason =
+        format!("champion changed: the alias is now held by {holder}, which the candidate was not compared with");
+}
+
+/// Gives the alias back where a champion on probation does worse than it did: once, and only if nothing better came now.
+fn end_probation(
+    config: &DeployConfig,
+    context: &NodeContext,
+    incumbent: Option<&Incumbent>,
+    decision: &mut GateDecision,
+    done: &mut Done,
+) -> Result<(), NodeError> {
+    let (Some(probation), Some(incumbent)) = (config.probation, incumbent) else { return Ok(()) };
+    let days = incumbent.days(context);
+    if days > probation.0 as f64 || !performance_drifted(context)? {
+        return Ok(());
+    }
+    let reason =
+        format!("automatic: its performance drifted {days:.1} days after its promotion, on probation for {probation}");
+    let (model, alias) = (&config.registry, &config.alias);
+    let slot = context.registry.end_probation(model, alias, incumbent.slot, &reason).map_err(NodeError::failed)?;
+    if let Some(slot) = slot {
+        done.rolled_back = true;
+        done.settled = false;
+        decision.reason = format!("{}; slot {slot} of the registry rolls the champion back, {reason}", decision.reason);
+    }
+    Ok(())
+}
+
+fn performance_drifted(context: &NodeContext) -> Result<bool, NodeError> {
+    match context.inputs.get("drift") {
+        Some(drift) => Ok(drift.json()?["performance"]["verdict"] == "drift"),
+        None => Ok(false),
     }
 }
 
@@ -365,18 +520,29 @@ fn word(outcome: GateOutcome) -> &'static str {
 fn output(
     config: &DeployConfig,
     decision: &GateDecision,
-    applied: bool,
-    settled: bool,
+    done: Done,
+    holdout_uses: u32,
     deploy_id: Digest,
 ) -> Result<NodeOutput, NodeError> {
-    let report = json!({"version": 1, "deploy_id": deploy_id, "applied": applied, "policy": config.policy, "decision": decision});
+    let report = json!({
+        "version": 2,
+        "deploy_id": deploy_id,
+        "applied": done.applied,
+        "rolled_back": done.rolled_back,
+        "holdout_uses": holdout_uses,
+        "level": config.policy.level(),
+        "policy": config.policy,
+        "decision": decision,
+    });
     let shadow = if config.mode == DeployMode::Shadow { " (shadow: the alias stays)" } else { "" };
     Ok(NodeOutput {
         outputs: [("decision", json_artifact(ArtifactType::Deployment, &report)?)].into(),
         values: [
             ("decision", Scalar::text(word(decision.outcome))),
-            ("applied", Scalar::Bool(applied)),
-            ("settled", Scalar::Bool(settled)),
+            ("applied", Scalar::Bool(done.applied)),
+            ("settled", Scalar::Bool(done.settled)),
+            ("rolled_back", Scalar::Bool(done.rolled_back)),
+            ("holdout_uses", Scalar::count(holdout_uses as usize)),
             ("registry", Scalar::text(config.registry.clone())),
             ("deploy_id", Scalar::text(deploy_id.to_string())),
         ]

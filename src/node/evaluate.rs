@@ -2,9 +2,15 @@
 //!
 //! **Which rows.** Those that a fold of the candidate predicted without having seen them. For the champion, a row counts
 //! when one of its own folds predicted it for the same strategy, or when it lies after everything the champion learnt
-//! from. All other rows are left out for both, and counted.
+//! from; likewise for further models. All other rows are left out for all, and counted. `rows: forward` takes only rows after
+//! everything that any of them learnt from.
+//!
+//! A figure of an earlier evaluation is never used: the champion is scored again on these rows.
 
+mod chart;
+mod page;
 mod report;
+mod rows;
 mod uplift;
 
 use std::collections::BTreeMap;
@@ -17,19 +23,21 @@ use super::bars::Universe;
 use super::model_artifact::{StoredModel, json_artifact};
 use super::signals::{Signals, table_artifact};
 use super::{
-    Behaviour, ConfigError, Descriptor, InputArtifact, InputPort, Kind, NodeContext, NodeError, NodeOutput, OutputPort,
-    ValuePort, ValueType,
+    Behaviour, ConfigError, Descriptor, InputPort, Kind, NodeContext, NodeError, NodeOutput, OutputPort, ValuePort,
+    ValueType,
 };
 use crate::artifact::{Artifact, ArtifactType, Scalar};
 use crate::backtest::MlRules;
-use crate::base::{Seed, Timestamp};
-use crate::metric::classification::{ClassificationReport, classification_report, with_intervals};
-use crate::metric::compare::{CompareError, PairedTest, ScoreMetric, paired_by_time};
+use crate::base::{Days, Seed, Timestamp};
+use crate::metric::classification::{ClassificationReport, ScoreFigure, classification_report, score_figures};
+use crate::metric::compare::{CompareError, PairedRows, PairedTest, ScoreMetric, TestMethod, paired_by_time};
 use crate::stats::bootstrap::{Interval, IntervalPlan, interval};
+use crate::stats::multiple::holm;
 use crate::stats::sum::mean;
-use crate::table::{Table, TableError, Values};
 
 pub(super) use report::summary;
+pub(super) use rows::Evaluated;
+use rows::{Common, Rival, RowChoice, common_rows, same_origin};
 use uplift::Uplift;
 
 /// Judges a candidate and the champion on the same rows.
@@ -48,6 +56,12 @@ pub struct EvaluateConfig {
     /// Bars of the backtest.
     #[serde(default)]
     universe: Universe,
+    /// Which rows the models are judged on.
+    #[serde(default)]
+    rows: RowChoice,
+    /// Days after everything that a model learnt from in which `rows: forward` takes none.
+    #[serde(default)]
+    embargo: Days,
     /// Fewer common rows than this are too few: the node is skipped.
     #[serde(default = "default_min_rows")]
     min_rows: usize,
@@ -63,69 +77,12 @@ fn default_min_rows() -> usize {
     50
 }
 
-/// Name and version of the table of rows.
-const ROWS: &str = "evaluation-rows@1";
-
-/// The rows of an evaluation, in time order.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Evaluated {
-    pub row: Vec<String>,
-    pub symbol: Vec<String>,
-    pub ts: Vec<i64>,
-    pub candidate: Vec<f64>,
-    pub champion: Option<Vec<f64>>,
-    pub win: Vec<bool>,
-    pub r: Vec<f64>,
-}
-
-impl Evaluated {
-    /// Reads the table that an `evaluate` node wrote.
-    pub(super) fn read(input: &InputArtifact) -> Result<Self, NodeError> {
-        let table = Table::from_parquet(input.bytes()?).and_then(|table| table.expect_schema(ROWS));
-        Self::of(&table.map_err(NodeError::failed)?).map_err(NodeError::failed)
-    }
-
-    fn of(table: &Table) -> Result<Self, TableError> {
-        let has_champion = table.columns().iter().any(|column| column.name == "champion");
-        Ok(Self {
-            row: table.texts("row")?.to_vec(),
-            symbol: table.texts("symbol")?.to_vec(),
-            ts: table.times("ts")?.to_vec(),
-            candidate: table.floats("candidate")?.to_vec(),
-            champion: if has_champion { Some(table.floats("champion")?.to_vec()) } else { None },
-            win: table.bools("win")?.to_vec(),
-            r: table.floats("r")?.to_vec(),
-        })
-    }
-
-    fn to_table(&self) -> Table {
-        let mut table = Table::new(ROWS)
-            .with("row", "identity of the signal", Values::Text(self.row.clone()))
-            .with("symbol", "ticker", Values::Text(self.symbol.clone()))
-            .with("ts", "signal time, UTC", Values::Time(self.ts.clone()))
-            .with(
-                "candidate",
-                "the candidate's probability of a win, out of sample",
-                Values::Float(self.candidate.clone()),
-            );
-        if let Some(champion) = &self.champion {
-            table =
-                table.with("champion", "the champion's probability, out of sample", Values::Float(champion.clone()));
-        }
-        table.with("win", "R above the threshold", Values::Bool(self.win.clone())).with(
-            "r",
-            "outcome in multiples of the initial risk",
-            Values::Float(self.r.clone()),
-        )
-    }
-}
-
 impl Kind for Evaluate {
     type Config = EvaluateConfig;
 
     const DESCRIPTOR: Descriptor = Descriptor {
         name: "evaluate",
-        version: 2,
+        version: 3,
         doc: "Candidate and champion on the same unseen rows, with intervals; the backtest with and without the model.",
         inputs: &[
             InputPort {
@@ -141,6 +98,13 @@ impl Kind for Evaluate {
                 types: &[ArtifactType::Model],
                 required: false,
                 doc: "the model to compare with",
+            },
+            InputPort {
+                many: true,
+                name: "others",
+                types: &[ArtifactType::Model],
+                required: false,
+                doc: "further models to judge on the same rows",
             },
             InputPort {
                 many: false,
@@ -171,7 +135,12 @@ impl Kind for Evaluate {
                 kind: ArtifactType::Predictions,
                 doc: "the rows, with both models' probabilities",
             },
-            OutputPort { name: "report", kind: ArtifactType::Report, doc: "the evaluation for people" },
+            OutputPort { name: "report", kind: ArtifactType::Report, doc: "the evaluation for people, in Markdown" },
+            OutputPort {
+                name: "page",
+                kind: ArtifactType::Report,
+                doc: "the evaluation with its pictures as one HTML page that loads nothing",
+            },
         ],
         values: &[
             ValuePort { name: "auc", kind: ValueType::Number, doc: "AUC of the candidate" },
@@ -205,26 +174,38 @@ impl Kind for Evaluate {
         let candidate = StoredModel::read(context.input("candidate")?)?;
         let champion = context.inputs.get("champion").map(StoredModel::read).transpose()?;
         let signals = Signals::read(context.input("data")?)?;
-        same_origin(&candidate, &signals, context)?;
-        let (rows, left_out) = common_rows(&candidate, champion.as_ref(), &signals)?;
+        same_origin(&candidate, &signals, config.rows, context)?;
+        let rivals = rivals(context)?;
+        let choice = (config.rows, config.embargo.0);
+        let Common { rows, rivals: rival_scores, left_out } =
+            common_rows(&candidate, champion.as_ref(), &rivals, &signals, choice)?;
         if rows.row.len() < config.min_rows {
             let (found, needed) = (rows.row.len(), config.min_rows);
-            return Err(NodeError::Insufficient { what: "rows that neither model has seen", found, needed });
+            return Err(NodeError::Insufficient { what: "rows that no model has seen", found, needed });
         }
         let seed = Seed::new(config.seed).derive("evaluate");
         let threshold = config.prediction.confidence_threshold;
         let judge = |scores: &[f64]| {
-            with_intervals(&rows.win, scores, threshold, &config.intervals, seed.derive("scores"), &context.cancel)
+            score_figures(&rows.win, scores, threshold, &config.intervals, seed.derive("scores"), &context.cancel)
         };
-        let of_candidate = judge(&rows.candidate)?;
+        let (of_candidate, candidate_figures) = judge(&rows.candidate)?;
         context.report(1, 4, "candidate");
-        let of_champion = rows.champion.as_deref().map(judge).transpose()?;
+        let (of_champion, champion_figures) = rows.champion.as_deref().map(judge).transpose()?.unzip();
         context.report(2, 4, "champion");
-        let comparison = compare(&rows)?;
+        let comparison =
+            rows.champion.as_ref().map(|champion| compare(&rows, champion)).transpose()?.unwrap_or_default();
+        let mut others = Vec::new();
+        for (rival, scores) in rivals.iter().zip(&rival_scores) {
+            let (report, figures) = judge(scores)?;
+            let better = compare(&rows, scores)?;
+            others.push(Other { name: rival.name.clone(), report, figures, candidate_better: better, p_holm: None });
+        }
+        adjust(&mut others);
         let executed = executed_rows(&rows, &signals);
         let expectancy = expectancies(&rows, &executed, threshold, config, seed.derive("expectancy"), context)?;
         context.report(3, 4, "backtest");
         let uplift = uplift::measure(config, context, &rows, seed.derive("uplift"))?;
+        let paired_returns = uplift.paired_returns();
         let lints = lints(&of_candidate);
         if let Some(lint) = lints.first().filter(|_| !config.acknowledge_suspicious) {
             return Err(NodeError::failed(format!(
@@ -232,7 +213,7 @@ impl Kind for Evaluate {
             )));
         }
         let evaluation = Evaluation {
-            version: 1,
+            version: 2,
             rows: rows.row.len(),
             left_out,
             from: rows.ts.first().copied().map(Timestamp::from_micros),
@@ -241,8 +222,12 @@ impl Kind for Evaluate {
             executed: of_executed(&rows, &executed, threshold),
             candidate: of_candidate,
             champion: of_champion,
+            candidate_figures,
+            champion_figures,
+            others,
             comparison,
             expectancy,
+            paired_returns,
             trading_numbers: uplift.numbers(),
             uplift,
             lints,
@@ -263,13 +248,49 @@ pub(super) struct Evaluation {
     threshold: f64,
     candidate: ClassificationReport,
     champion: Option<ClassificationReport>,
+    /// Every score of the candidate with its interval, or why there is none.
+    candidate_figures: Vec<ScoreFigure>,
+    /// Every score of the champion likewise.
+    champion_figures: Option<Vec<ScoreFigure>>,
+    /// Further models on the same rows.
+    others: Vec<Other>,
     /// The candidate on those rows that the portfolio traded.
     executed: ClassificationReport,
     comparison: BTreeMap<&'static str, PairedTest>,
     expectancy: BTreeMap<&'static str, Expectancy>,
     uplift: Uplift,
     trading_numbers: Option<crate::registry::gate::TradingNumbers>,
+    /// Returns of the backtests with candidate and champion, for a comparison of Sharpe ratios.
+    paired_returns: Option<crate::registry::gate::PairedReturns>,
     lints: Vec<String>,
+}
+
+/// A further model on the same rows.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Other {
+    name: String,
+    report: ClassificationReport,
+    figures: Vec<ScoreFigure>,
+    /// Paired tests whether the candidate is better than it.
+    candidate_better: BTreeMap<&'static str, PairedTest>,
+    /// One-sided p that the candidate has the higher AUC, adjusted for all further models (Holm).
+    p_holm: Option<f64>,
+}
+
+fn rivals(context: &NodeContext) -> Result<Vec<Rival>, NodeError> {
+    let given = context.many.get("others").into_iter().flatten();
+    let found = given.filter_map(|(name, input)| Some((name, input.as_ref()?)));
+    found.map(|(name, input)| Ok(Rival { name: name.clone(), model: StoredModel::read(input)? })).collect()
+}
+
+/// Adjusts the p-values of the comparisons with further models: of many, one is beaten by luck.
+fn adjust(others: &mut [Other]) {
+    let p = |other: &Other| other.candidate_better.get(ScoreMetric::Auc.name()).and_then(|test| test.p_greater);
+    let known: Vec<usize> = (0..others.len()).filter(|&at| p(&others[at]).is_some()).collect();
+    let raw: Vec<f64> = known.iter().filter_map(|&at| p(&others[at])).collect();
+    for (at, adjusted) in known.into_iter().zip(holm(&raw)) {
+        others[at].p_holm = Some(adjusted);
+    }
 }
 
 /// Mean outcome of a set of signals, in R.
@@ -280,74 +301,12 @@ pub(super) struct Expectancy {
     interval: Option<Interval>,
 }
 
-/// Refuses inputs that do not belong together: figures on them would be figures of nothing.
-fn same_origin(candidate: &StoredModel, signals: &Signals, context: &NodeContext) -> Result<(), NodeError> {
-    if candidate.manifest.data != context.input("data")?.reference.sha256 {
-        return Err(NodeError::failed("`data` is not what the candidate was trained on: connect the same signals"));
-    }
-    if signals.strategy != context.input("strategy")?.reference.sha256.to_string() {
-        return Err(NodeError::failed("`strategy` is not the one that made the signals of `data`: connect the same"));
-    }
-    Ok(())
-}
-
-/// Rows that are out of sample for both models, and how many of the candidate's are not for the champion.
-fn common_rows(
-    candidate: &StoredModel,
-    champion: Option<&StoredModel>,
-    signals: &Signals,
-) -> Result<(Evaluated, usize), NodeError> {
-    let own = &candidate.out_of_fold;
-    let champion_scores = champion.map(|champion| champion_scores(champion, candidate, signals)).transpose()?;
-    let mut rows = Evaluated { champion: champion_scores.as_ref().map(|_| Vec::new()), ..Evaluated::default() };
-    let mut left_out = 0;
-    for at in 0..own.row.len() {
-        if let (Some(scores), Some(column)) = (&champion_scores, &mut rows.champion) {
-            let Some(score) = scores.get(&own.row[at]) else {
-                left_out += 1;
-                continue;
-            };
-            column.push(*score);
-        }
-        rows.row.push(own.row[at].clone());
-        rows.symbol.push(own.symbol[at].clone());
-        rows.ts.push(own.ts[at]);
-        rows.candidate.push(own.probability[at]);
-        rows.win.push(own.win[at]);
-        rows.r.push(own.r[at]);
-    }
-    Ok((rows, left_out))
-}
-
-/// The champion's out-of-sample probabilities, by row: of its own folds, and of signals after all it learnt from.
-fn champion_scores(
-    champion: &StoredModel,
-    candidate: &StoredModel,
-    signals: &Signals,
-) -> Result<BTreeMap<String, f64>, NodeError> {
-    // a record made for another strategy speaks of other features and of other outcomes
-    let record = Some(&champion.out_of_fold).filter(|_| champion.manifest.strategy == signals.strategy);
-    let mut scores: BTreeMap<String, f64> = record
-        .map(|record| record.row.iter().cloned().zip(record.probability.iter().copied()).collect())
-        .unwrap_or_default();
-    if !signals.lacks(&champion.schema.features).is_empty() {
-        // it cannot score these signals any more: its own record is all there is
-        return Ok(scores);
-    }
-    let until = champion.manifest.trained_until.micros();
-    let wanted: std::collections::BTreeSet<&String> = candidate.out_of_fold.row.iter().collect();
-    let later: Vec<usize> =
-        (0..signals.len()).filter(|&row| signals.ts[row] > until && wanted.contains(&signals.row[row])).collect();
-    let (_, probability) = champion.predict(signals, &later)?;
-    scores.extend(later.into_iter().map(|row| signals.row[row].clone()).zip(probability));
-    Ok(scores)
-}
-
-fn compare(rows: &Evaluated) -> Result<BTreeMap<&'static str, PairedTest>, NodeError> {
-    let Some(champion) = &rows.champion else { return Ok(BTreeMap::new()) };
+fn compare(rows: &Evaluated, champion: &[f64]) -> Result<BTreeMap<&'static str, PairedTest>, NodeError> {
     let mut tests = BTreeMap::new();
     for metric in [ScoreMetric::Auc, ScoreMetric::LogLoss, ScoreMetric::Brier] {
-        match paired_by_time(metric, &rows.ts, &rows.win, champion, &rows.candidate) {
+        let (time, labels, challenger) = (&rows.ts, &rows.win, &rows.candidate);
+        let pairs = PairedRows { time, labels, champion, challenger, threshold: 0.5 };
+        match paired_by_time(metric, TestMethod::Auto, &pairs) {
             Ok(test) => drop(tests.insert(metric.name(), test)),
             // the metric is undefined, and its absence says so
             Err(CompareError::OneClass { .. }) => {}
@@ -434,6 +393,7 @@ fn output(evaluation: &Evaluation, rows: &Evaluated) -> Result<NodeOutput, NodeE
             ("evaluation", json_artifact(ArtifactType::Evaluation, &value)?),
             ("predictions", table_artifact(ArtifactType::Predictions, &rows.to_table())?),
             ("report", Artifact::file(ArtifactType::Report, report::markdown(evaluation).into_bytes())),
+            ("page", Artifact::file(ArtifactType::Report, page::html(evaluation, rows).into_bytes())),
         ]
         .into(),
         values: [

@@ -4,7 +4,11 @@ use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
-use super::log::{EntryAction, History, ModelVersion, Registry, RegistryError, Stamp, Step};
+use super::approval;
+use super::entry::{EntryAction, ModelVersion};
+use super::error::RegistryError;
+use super::history::History;
+use super::log::{Registry, Stamp, Step};
 use crate::base::{Digest, Timestamp};
 
 /// What a promotion asks for.
@@ -78,8 +82,35 @@ impl RegistryClient {
     /// # Errors
     /// The log is broken, or the store cannot be reached.
     pub fn promote(&self, request: &PromotionRequest) -> Result<PromotionOutcome, RegistryError> {
-        let stamp = Stamp { at: (self.now)(), by: self.by.clone(), txn: self.txn.clone() };
-        self.runtime.block_on(promote(&self.registry, request, &stamp))
+        self.runtime.block_on(promote(&self.registry, request, &self.stamp()))
+    }
+
+    /// Puts a promotion before a person, exactly once: the outcome `Promoted` is then the slot of the proposal, and
+    /// `Duplicate` that of a promotion where somebody has agreed.
+    ///
+    /// # Errors
+    /// The log is broken, or the store cannot be reached.
+    pub fn propose(&self, request: &PromotionRequest) -> Result<PromotionOutcome, RegistryError> {
+        self.runtime.block_on(approval::propose(&self.registry, request, &self.stamp()))
+    }
+
+    /// Gives an alias back to the champion before `slot`, if `slot` was promoted last and has not been rolled back since:
+    /// the slot of the rollback. `None` when there is nothing to return to, or the alias was moved since.
+    ///
+    /// # Errors
+    /// The log is broken, or the store cannot be reached.
+    pub fn end_probation(
+        &self,
+        model: &str,
+        alias: &str,
+        slot: u64,
+        reason: &str,
+    ) -> Result<Option<u64>, RegistryError> {
+        self.runtime.block_on(approval::end_probation(&self.registry, model, alias, slot, reason, &self.stamp()))
+    }
+
+    fn stamp(&self) -> Stamp {
+        Stamp { at: (self.now)(), by: self.by.clone(), txn: self.txn.clone() }
     }
 }
 
@@ -108,14 +139,17 @@ fn step(history: &History, request: &PromotionRequest) -> Step<PromotionOutcome>
             version: Box::new(request.version.clone()),
             deploy_id: request.deploy_id,
             as_of: request.as_of,
+            approved: None,
         },
+        by: None,
         done: Box::new(PromotionOutcome::Promoted),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::log::{RollbackTo, Standing};
+    use super::super::history::Standing;
+    use super::super::log::RollbackTo;
     use super::*;
     use crate::artifact::{Artifact, ArtifactType, Store};
     use crate::storage::Storage;
@@ -348,5 +382,107 @@ mod tests {
         let text = String::from_utf8(bytes.to_vec()).unwrap().replace("better", "bettor");
         bench.runtime.block_on(storage.restore(name, text.into())).unwrap();
         assert!(matches!(client.history("quality"), Err(RegistryError::Broken { slot: 0, .. })));
+    }
+
+    fn hand(reason: &str) -> approval::ByHand {
+        approval::ByHand { by: "ada".to_owned(), reason: reason.to_owned() }
+    }
+
+    fn stamp(txn: &str) -> Stamp {
+        Stamp { at: Timestamp::from_micros(0), by: "ada".to_owned(), txn: txn.to_owned() }
+    }
+
+    #[test]
+    fn of_many_who_approve_at_once_one_does_and_the_others_are_told_the_slot() {
+        let bench = Bench::new();
+        let request = bench.request("a", None, "2020-01-05");
+        assert_eq!(bench.client("1").propose(&request).unwrap(), PromotionOutcome::Promoted(0));
+        assert_eq!(bench.client("2").propose(&request).unwrap(), PromotionOutcome::Promoted(0));
+        assert_eq!(champion(&bench.client("3")), None);
+        let outcomes: Vec<approval::HandOutcome> = std::thread::scope(|scope| {
+            let people: Vec<_> = (0..6)
+                .map(|person| {
+                    let (registry, runtime) = (bench.registry(), bench.runtime.handle().clone());
+                    scope.spawn(move || {
+                        let (hand, stamp) = (hand("good"), stamp(&person.to_string()));
+                        runtime.block_on(registry.approve("quality", Some(0), &hand, &stamp)).unwrap()
+                    })
+                })
+                .collect();
+            people.into_iter().map(|person| person.join().unwrap()).collect()
+        });
+        let done = outcomes.iter().filter(|outcome| matches!(outcome, approval::HandOutcome::Done(1))).count();
+        assert_eq!((done, outcomes.iter().all(|outcome| outcome.slot() == 1)), (1, true), "{outcomes:?}");
+        let client = bench.client("4");
+        assert_eq!(client.history("quality").unwrap().entries.len(), 2);
+        // the run that proposed finds that somebody agreed
+        assert_eq!(client.propose(&request).unwrap(), PromotionOutcome::Duplicate(1));
+        assert_eq!(client.history("quality").unwrap().entries[1].by, "run");
+    }
+
+    #[test]
+    fn a_proposal_is_not_approved_over_a_champion_that_it_was_not_compared_with() {
+        let bench = Bench::new();
+        let client = bench.client("1");
+        client.propose(&bench.request("a", None, "2020-01-05")).unwrap();
+        client.promote(&bench.request("b", None, "2020-01-05")).unwrap();
+        let approved = bench.runtime.block_on(bench.registry().approve("quality", None, &hand("good"), &stamp("2")));
+        assert!(matches!(approved, Err(RegistryError::Overtaken { slot: 0, .. })), "{approved:?}");
+        assert_eq!(champion(&client), Some(1));
+    }
+
+    #[test]
+    fn a_retired_version_never_returns() {
+        let bench = Bench::new();
+        let client = bench.client("1");
+        let mut expected = None;
+        for (name, as_of) in [("a", "2020-01-05"), ("b", "2020-01-12"), ("c", "2020-01-19")] {
+            let request = bench.request(name, expected, as_of);
+            expected = Some(request.version.model.sha256);
+            client.promote(&request).unwrap();
+        }
+        let registry = bench.registry();
+        let retire =
+            |slot, txn| bench.runtime.block_on(registry.retire("quality", slot, &hand("wrong bars"), &stamp(txn)));
+        assert_eq!(retire(1, "2").unwrap(), approval::HandOutcome::Done(3));
+        assert_eq!(retire(1, "3").unwrap(), approval::HandOutcome::Already(3));
+        assert!(matches!(retire(2, "4"), Err(RegistryError::StillServing { slot: 2, .. })));
+        let rollback =
+            |to, txn| bench.runtime.block_on(registry.rollback("quality", "champion", to, "worse", &stamp(txn)));
+        assert!(matches!(rollback(RollbackTo::Slot(1), "5"), Err(RegistryError::Retired { slot: 1, .. })));
+        let (person, sixth) = (hand("after all"), stamp("6"));
+        let by_hand = registry.promote_version("quality", 1, "champion", &person, &sixth);
+        assert!(matches!(bench.runtime.block_on(by_hand), Err(RegistryError::Retired { slot: 1, .. })));
+        // the champion before is the one before the retired one
+        rollback(RollbackTo::Before, "7").unwrap();
+        assert_eq!(champion(&client), Some(0));
+    }
+
+    #[test]
+    fn probation_ends_once_and_only_for_the_promotion_that_was_last() {
+        let bench = Bench::new();
+        let client = bench.client("1");
+        let first = bench.request("a", None, "2020-01-05");
+        client.promote(&first).unwrap();
+        assert_eq!(client.end_probation("quality", "champion", 0, "drifted").unwrap(), None);
+        client.promote(&bench.request("b", Some(first.version.model.sha256), "2020-01-12")).unwrap();
+        assert_eq!(client.end_probation("quality", "champion", 0, "drifted").unwrap(), None);
+        assert_eq!(client.end_probation("quality", "champion", 1, "drifted").unwrap(), Some(2));
+        assert_eq!(client.end_probation("quality", "champion", 1, "drifted").unwrap(), None);
+        assert_eq!(champion(&client), Some(0));
+    }
+
+    #[test]
+    fn a_log_without_proposals_stays_one_of_the_first_format() {
+        let bench = Bench::new();
+        let client = bench.client("1");
+        client.promote(&bench.request("a", None, "2020-01-05")).unwrap();
+        client.propose(&bench.request("b", champion_digest(&client), "2020-01-12")).unwrap();
+        let formats: Vec<u32> = client.history("quality").unwrap().entries.iter().map(|entry| entry.format).collect();
+        assert_eq!(formats, [1, 2]);
+    }
+
+    fn champion_digest(client: &RegistryClient) -> Option<Digest> {
+        client.history("quality").unwrap().champion("champion").map(|champion| champion.version.model.sha256)
     }
 }

@@ -1,15 +1,19 @@
-//! Entries, their chain, and the champion that a replay gives.
+//! The registry of a store: reading logs, and appending to them exactly once.
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 
-use crate::artifact::{ArtifactRef, Commit, SealError, Store, StoreError};
+use super::entry::{Entry, EntryAction};
+use super::error::RegistryError;
+use super::history::{Champion, History};
+use crate::artifact::{ArtifactRef, Commit, Store, StoreError};
 use crate::base::{Digest, Timestamp};
 
-/// Format of the entries written by this version.
-const FORMAT: u32 = 1;
 /// How many entries are read at once.
 const AT_ONCE: usize = 8;
+
+/// Format of the witnesses.
+const WITNESS_FORMAT: u32 = 1;
 
 /// Says beside a log that an entry was written: without it nobody could tell a log whose newest entries were removed from
 /// one that was never longer. It is written after the entry, so an entry without a witness is no fault.
@@ -21,249 +25,6 @@ struct Witness {
     slot: u64,
     /// SHA-256 of the whole object in it.
     entry: Digest,
-}
-
-/// A model that was or is in production, with everything that decided it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ModelVersion {
-    /// The model.
-    pub model: ArtifactRef,
-    /// The strategy it scores signals of.
-    pub strategy: ArtifactRef,
-    /// The evaluation that the decision rests on.
-    pub evaluation: ArtifactRef,
-    /// Why, in one sentence with numbers.
-    pub reason: String,
-}
-
-/// What an entry does to an alias.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum EntryAction {
-    /// A new version takes the alias.
-    Promote {
-        /// The version.
-        version: Box<ModelVersion>,
-        /// Hash of everything that decided the promotion: the same decision is made once.
-        deploy_id: Digest,
-        /// End of the data window it was decided on.
-        as_of: Timestamp,
-    },
-    /// An earlier version takes the alias back.
-    Rollback {
-        /// The slot whose promotion is in force again; `None` for no champion at all.
-        to: Option<u64>,
-        /// Why, in the words of whoever did it.
-        reason: String,
-    },
-}
-
-impl EntryAction {
-    /// Hash of everything that decided a promotion; `None` of another action.
-    pub const fn deploy_id(&self) -> Option<Digest> {
-        match self {
-            Self::Promote { deploy_id, .. } => Some(*deploy_id),
-            Self::Rollback { .. } => None,
-        }
-    }
-}
-
-/// One slot of the log.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Entry {
-    /// Format of this record.
-    pub format: u32,
-    /// Its number, from 0.
-    pub slot: u64,
-    /// SHA-256 of the whole object in the slot before; `None` in slot 0.
-    pub previous: Option<Digest>,
-    /// The alias it is about.
-    pub alias: String,
-    /// What it does.
-    pub action: EntryAction,
-    /// When it was written.
-    pub at: Timestamp,
-    /// The run or the person that wrote it.
-    pub by: String,
-    /// Unique to the attempt: tells a lost answer from a lost race.
-    pub txn: String,
-}
-
-/// What can go wrong with the registry.
-#[derive(Debug, thiserror::Error)]
-pub enum RegistryError {
-    /// The store.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// An entry cannot be written.
-    #[error(transparent)]
-    Seal(#[from] SealError),
-    /// The log has a hole or an entry that does not follow from the one before it.
-    #[error("the registry log of `{model}` is broken at slot {slot}: {problem}")]
-    Broken {
-        /// The model.
-        model: String,
-        /// The slot.
-        slot: u64,
-        /// What is wrong.
-        problem: String,
-    },
-    /// There is nothing to roll back.
-    #[error("`{model}` has no {alias} to roll back")]
-    NothingToRollBack {
-        /// The model.
-        model: String,
-        /// The alias.
-        alias: String,
-    },
-    /// The champion is the first there was.
-    #[error("slot {slot} is the first {alias} of `{model}`: there is none to return to; say `--to none` to go without")]
-    NothingBefore {
-        /// The model.
-        model: String,
-        /// The alias.
-        alias: String,
-        /// Its slot.
-        slot: u64,
-    },
-    /// The slot asked for holds no promotion of this alias.
-    #[error("slot {slot} of `{model}` promotes no {alias}; promotions: {known}")]
-    NoSuchVersion {
-        /// The model.
-        model: String,
-        /// The alias.
-        alias: String,
-        /// The slot asked for.
-        slot: u64,
-        /// Slots that would do.
-        known: String,
-    },
-    /// Other writers took every slot that we tried.
-    #[error("the registry log of `{0}` is written to faster than we can append; try again")]
-    Contended(String),
-}
-
-/// The champion of a moment.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Champion {
-    /// The slot whose promotion is in force.
-    pub slot: u64,
-    /// The version.
-    pub version: ModelVersion,
-    /// End of the data window it was decided on.
-    pub as_of: Timestamp,
-}
-
-/// What has become of a promotion since.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// It holds the alias.
-    Holds,
-    /// A later promotion took the alias.
-    Succeeded,
-    /// It was rolled back.
-    RolledBack,
-}
-
-/// The whole log of a model, checked.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct History {
-    /// Entries by slot.
-    pub entries: Vec<Entry>,
-    last_object: Option<Digest>,
-}
-
-impl History {
-    /// Who holds an alias now.
-    pub fn champion(&self, alias: &str) -> Option<Champion> {
-        self.replay(alias, None)
-    }
-
-    /// Who holds an alias for a data window that ends at `as_of`: promotions from that window or later do not count.
-    pub fn champion_as_of(&self, alias: &str, as_of: Timestamp) -> Option<Champion> {
-        self.replay(alias, Some(as_of))
-    }
-
-    /// The promotion that a decision led to.
-    pub fn promotion(&self, deploy_id: Digest) -> Option<&Entry> {
-        self.entries
-            .iter()
-            .find(|entry| matches!(&entry.action, EntryAction::Promote { deploy_id: found, .. } if *found == deploy_id))
-    }
-
-    /// The digest of the object in a slot.
-    fn object(&self, slot: u64) -> Option<Digest> {
-        match usize::try_from(slot + 1).ok().and_then(|next| self.entries.get(next)) {
-            Some(next) => next.previous,
-            None => self.last_object,
-        }
-    }
-
-    /// Takes the next entry, if it follows from the one before it.
-    fn push(&mut self, (entry, object): (Entry, Digest)) -> Result<(), &'static str> {
-        if entry.format != FORMAT {
-            return Err("its format is newer than this program");
-        }
-        if entry.slot != self.entries.len() as u64 || entry.previous != self.last_object {
-            return Err("it does not follow from the entry before it");
-        }
-        self.entries.push(entry);
-        self.last_object = Some(object);
-        Ok(())
-    }
-
-    fn promotion_in(&self, alias: &str, slot: u64) -> Option<Champion> {
-        let entry = self.entries.iter().find(|entry| entry.slot == slot && entry.alias == alias)?;
-        match &entry.action {
-            EntryAction::Promote { version, as_of, .. } => {
-                Some(Champion { slot, version: (**version).clone(), as_of: *as_of })
-            }
-            EntryAction::Rollback { .. } => None,
-        }
-    }
-
-    fn replay(&self, alias: &str, before: Option<Timestamp>) -> Option<Champion> {
-        let hidden = |slot: u64| {
-            let promotion = self.promotion_in(alias, slot);
-            before.is_some_and(|limit| promotion.is_some_and(|champion| champion.as_of >= limit))
-        };
-        // `real` holds the alias in truth, `seen` as this replay may see it
-        let (mut real, mut seen) = (None, None);
-        for entry in self.entries.iter().filter(|entry| entry.alias == alias) {
-            match &entry.action {
-                EntryAction::Promote { .. } => {
-                    real = Some(entry.slot);
-                    if !hidden(entry.slot) {
-                        seen = real;
-                    }
-                }
-                EntryAction::Rollback { to, .. } => {
-                    // what undoes or restores something hidden is itself hidden
-                    if !real.is_some_and(hidden) && !to.is_some_and(hidden) {
-                        seen = *to;
-                    }
-                    real = *to;
-                }
-            }
-        }
-        self.promotion_in(alias, seen?)
-    }
-
-    /// What has become of a promotion.
-    pub fn standing(&self, deploy_id: Digest) -> Option<Standing> {
-        let promotion = self.promotion(deploy_id)?;
-        let mut standing = Standing::Holds;
-        let later = self.entries.iter().filter(|entry| entry.alias == promotion.alias && entry.slot > promotion.slot);
-        for entry in later {
-            standing = match (&entry.action, standing) {
-                (EntryAction::Promote { .. }, Standing::Holds) => Standing::Succeeded,
-                (EntryAction::Rollback { to, .. }, _) if *to == Some(promotion.slot) => Standing::Holds,
-                (EntryAction::Rollback { .. }, Standing::Holds) => Standing::RolledBack,
-                (_, unchanged) => unchanged,
-            };
-        }
-        Some(standing)
-    }
 }
 
 /// The registry of a store.
@@ -364,7 +125,7 @@ impl Registry {
     async fn bear_witness(&self, model: &str, slot: u64) {
         let name = witness_name(model, slot);
         let Ok(Some((_, entry))) = self.entry(model, slot).await else { return };
-        let written = self.store.commit_record(&name, &Witness { format: FORMAT, slot, entry }).await;
+        let written = self.store.commit_record(&name, &Witness { format: WITNESS_FORMAT, slot, entry }).await;
         // somebody removed the whole store in between: a witness that is left alone would stand in the way of the next log
         if written.is_ok() && matches!(self.entry(model, slot).await, Ok(None)) {
             let _ = self.store.storage().remove(&name).await;
@@ -401,20 +162,20 @@ impl Registry {
         const ATTEMPTS: usize = 16;
         for _ in 0..ATTEMPTS {
             let history = self.history(model).await?;
-            let (alias, action, done) = match decide(&history)? {
+            let (alias, action, by, done) = match decide(&history)? {
                 Step::Stop(result) => return Ok(result),
-                Step::Append { alias, action, done } => (alias, action, done),
+                Step::Append { alias, action, by, done } => (alias, action, by, done),
             };
             self.store.require_exclusive_creates(&format!("{model}/{}", stamp.txn)).await?;
             let slot = history.entries.len() as u64;
             let entry = Entry {
-                format: FORMAT,
+                format: action.format(),
                 slot,
                 previous: history.last_object,
                 alias,
                 action,
                 at: stamp.at,
-                by: stamp.by.clone(),
+                by: by.unwrap_or_else(|| stamp.by.clone()),
                 txn: stamp.txn.clone(),
             };
             let name = slot_name(model, slot);
@@ -446,7 +207,8 @@ impl Registry {
                 }
                 let target = rollback_target(history, model, alias, to)?;
                 let action = EntryAction::Rollback { to: target, reason: reason.to_owned() };
-                Ok(Step::Append { alias: alias.to_owned(), action, done: Box::new(move |slot| (slot, target, false)) })
+                let done = Box::new(move |slot| (slot, target, false));
+                Ok(Step::Append { alias: alias.to_owned(), action, by: None, done })
             })
             .await?;
         let history = self.history(model).await?;
@@ -502,14 +264,16 @@ pub struct Stamp {
 pub(super) enum Step<T> {
     /// Nothing needs to be written.
     Stop(T),
-    /// Write this; `done` turns the slot into the result.
-    Append { alias: String, action: EntryAction, done: Box<dyn Fn(u64) -> T + Send> },
+    /// Write this; `done` turns the slot into the result, `by` is the run behind an entry that a person writes.
+    Append { alias: String, action: EntryAction, by: Option<String>, done: Box<dyn Fn(u64) -> T + Send> },
 }
 
 /// The rollback that has done already what is asked for, and where it went: the newest entry of the alias, if it is one.
 /// To go back further is asked for by its slot.
 fn rolled_back_already(history: &History, alias: &str, to: RollbackTo) -> Option<(u64, Option<u64>)> {
-    let newest = history.entries.iter().rev().find(|entry| entry.alias == alias)?;
+    // proposals and retirements move no alias
+    let moves = |entry: &&Entry| matches!(entry.action, EntryAction::Promote { .. } | EntryAction::Rollback { .. });
+    let newest = history.entries.iter().rev().filter(moves).find(|entry| entry.alias == alias)?;
     let EntryAction::Rollback { to: went, .. } = &newest.action else { return None };
     let is_that = match to {
         RollbackTo::Before => true,
@@ -522,6 +286,9 @@ fn rolled_back_already(history: &History, alias: &str, to: RollbackTo) -> Option
 /// The slot to go back to; `None` for no champion.
 fn rollback_target(history: &History, model: &str, alias: &str, to: RollbackTo) -> Result<Option<u64>, RegistryError> {
     if let RollbackTo::Slot(slot) = to {
+        if let Some(reason) = history.retired(slot) {
+            return Err(RegistryError::Retired { model: model.to_owned(), slot, reason: reason.to_owned() });
+        }
         if history.promotion_in(alias, slot).is_some() {
             return Ok(Some(slot));
         }
@@ -536,13 +303,24 @@ fn rollback_target(history: &History, model: &str, alias: &str, to: RollbackTo) 
     if to == RollbackTo::Nothing {
         return Ok(None);
     }
-    let before = history.entries.iter().take_while(|entry| entry.slot < current.slot).cloned().collect();
-    let earlier = History { entries: before, last_object: None }.champion(alias);
-    match earlier {
-        Some(champion) => Ok(Some(champion.slot)),
+    match champion_before(history, alias, current.slot) {
+        Some(slot) => Ok(Some(slot)),
         None => {
             Err(RegistryError::NothingBefore { model: model.to_owned(), alias: alias.to_owned(), slot: current.slot })
         }
+    }
+}
+
+/// Who held an alias before a slot, and is not retired.
+pub(super) fn champion_before(history: &History, alias: &str, slot: u64) -> Option<u64> {
+    let mut before = slot;
+    loop {
+        let entries = history.entries.iter().take_while(|entry| entry.slot < before).cloned().collect();
+        let earlier = History { entries, last_object: None }.champion(alias)?;
+        if history.retired(earlier.slot).is_none() {
+            return Some(earlier.slot);
+        }
+        before = earlier.slot;
     }
 }
 

@@ -217,8 +217,10 @@ fn was_there(node: &NodeRecord, entry: &Entry) -> bool {
         _ => "",
     };
     let own = match &entry.action {
-        EntryAction::Promote { deploy_id, .. } => deploy_id.to_string() == text("deploy_id"),
-        EntryAction::Rollback { .. } => false,
+        EntryAction::Promote { deploy_id, .. } | EntryAction::Propose { deploy_id, .. } => {
+            deploy_id.to_string() == text("deploy_id")
+        }
+        EntryAction::Rollback { .. } | EntryAction::Retire { .. } => false,
     };
     // a decision that met itself in the registry, rolled back, says so
     entry.at <= node.ended && (!own || text("decision") == "duplicate")

@@ -14,7 +14,7 @@ use super::retention::{Because, Retention, RunHead, Untouchable, retain};
 use crate::artifact::{Action, ArtifactRef, Store, StoreError, unseal};
 use crate::base::{Digest, Timestamp};
 use crate::engine::journal::{StartRecord, read_start, run_folders};
-use crate::registry::{EntryAction, Registry};
+use crate::registry::Registry;
 use crate::storage::{Object, Storage, StorageError};
 
 /// Objects that are read at once.
@@ -102,7 +102,7 @@ impl Survey {
             for entry in registry.history(&model).await?.entries {
                 let root = Arc::new(Root::Registry { model: model.clone(), slot: entry.slot });
                 self.marks.scan(&serde_json::to_value(&entry).unwrap_or_default(), &root, "");
-                if matches!(entry.action, EntryAction::Promote { .. }) {
+                if entry.action.version().is_some() {
                     promoted.insert(entry.by);
                 }
             }

@@ -16,7 +16,9 @@
 //! A whole weight equals that many copies of the row, but for equal-mass bins and lift, which cut by rows.
 
 mod calibration;
+mod catalogue;
 mod confusion;
+mod multiclass;
 mod ranking;
 mod report;
 mod rows;
@@ -28,6 +30,8 @@ pub use calibration::{
     Binning, BrierDecomposition, ReliabilityBin, brier, brier_decomposition, brier_skill, expected_calibration_error,
     log_loss, maximum_calibration_error, reliability_curve,
 };
+pub use catalogue::{SCORES, ScoreFigure, ScoreRow, score_figures};
 pub use confusion::{Confusion, confusion_at, trivial_f1};
+pub use multiclass::{MulticlassReport, multiclass_report};
 pub use ranking::{average_precision, ks_separation, lift_at, roc_auc};
 pub use report::{ClassificationIntervals, ClassificationReport, classification_report, with_intervals};

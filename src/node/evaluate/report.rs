@@ -4,14 +4,16 @@ use std::fmt::Write as _;
 
 use super::uplift::Side;
 use super::{Evaluation, Expectancy};
-use crate::metric::classification::ClassificationReport;
+use crate::metric::classification::{ClassificationReport, SCORES};
 use crate::stats::bootstrap::Interval;
 
-fn number(value: Option<f64>) -> String {
+/// A number in three decimals.
+pub(super) fn number(value: Option<f64>) -> String {
     value.map_or("-".to_owned(), |value| format!("{value:.3}"))
 }
 
-fn with_range(value: Option<f64>, range: Option<Interval>) -> String {
+/// A number with its interval.
+pub(super) fn with_range(value: Option<f64>, range: Option<Interval>) -> String {
     match range {
         Some(range) => format!("{} [{:.3}, {:.3}]", number(value), range.low, range.high),
         None => number(value),
@@ -38,20 +40,7 @@ pub(in crate::node) fn summary(evaluation: &Evaluation) -> String {
 
 /// The whole evaluation as Markdown.
 pub(super) fn markdown(evaluation: &Evaluation) -> String {
-    let mut text = String::from("# Evaluation\n\n");
-    let day = |time: Option<crate::base::Timestamp>| time.map_or("-".to_owned(), |time| time.date());
-    let _ = writeln!(
-        text,
-        "{} rows from {} to {}, each predicted by a model that had not seen it{}.\n",
-        evaluation.rows,
-        day(evaluation.from),
-        day(evaluation.to),
-        if evaluation.left_out > 0 {
-            format!("; {} rows left out because the champion may have seen them", evaluation.left_out)
-        } else {
-            String::new()
-        }
-    );
+    let mut text = format!("# Evaluation\n\n{}.\n\n", span_of(evaluation));
     text.push_str(
         "Unseen by the models, that is. Where the strategy's parameters were searched on these sessions, outcomes and \
          backtest flatter the strategy; the columns can be compared with each other all the same.\n\n",
@@ -60,29 +49,49 @@ pub(super) fn markdown(evaluation: &Evaluation) -> String {
     comparison(&mut text, evaluation);
     expectancy(&mut text, evaluation);
     backtest(&mut text, evaluation);
-    for lint in &evaluation.lints {
-        let _ = writeln!(text, "**Suspicious:** {lint}\n");
+    for doubt in doubts(evaluation) {
+        let _ = writeln!(text, "**{doubt}**\n");
     }
     text
 }
 
+/// Which rows were judged.
+pub(super) fn span_of(evaluation: &Evaluation) -> String {
+    let day = |time: Option<crate::base::Timestamp>| time.map_or("-".to_owned(), |time| time.date());
+    let left_out = match evaluation.left_out {
+        0 => String::new(),
+        rows => format!("; {rows} rows left out because another model may have seen them, or cannot score them"),
+    };
+    format!(
+        "{} rows from {} to {}, each predicted by a model that had not seen it{left_out}",
+        evaluation.rows,
+        day(evaluation.from),
+        day(evaluation.to),
+    )
+}
+
+/// What should keep a reader from believing the figures.
+pub(super) fn doubts(evaluation: &Evaluation) -> Vec<String> {
+    evaluation.lints.iter().map(|lint| format!("Suspicious: {lint}")).collect()
+}
+
 fn classification(text: &mut String, evaluation: &Evaluation) {
-    let _ = writeln!(text, "## Probabilities\n\n| metric | candidate | champion |\n|---|---|---|");
-    type Pick = fn(&ClassificationReport) -> String;
-    let rows: [(&str, Pick); 9] = [
-        ("AUC", |r| with_range(r.roc_auc, r.intervals.as_ref().and_then(|i| i.roc_auc))),
-        ("log loss", |r| with_range(r.log_loss, r.intervals.as_ref().and_then(|i| i.log_loss))),
-        ("Brier", |r| with_range(r.brier, r.intervals.as_ref().and_then(|i| i.brier))),
-        ("Brier skill", |r| number(r.brier_skill)),
-        ("F1", |r| with_range(r.f1, r.intervals.as_ref().and_then(|i| i.f1))),
-        ("F1 of always yes", |r| number(r.trivial_f1)),
-        ("MCC", |r| number(r.mcc)),
-        ("calibration error", |r| number(r.ece)),
-        ("lift of the top 10 %", |r| number(r.lift_at_10pct)),
-    ];
-    for (name, pick) in rows {
-        let champion = evaluation.champion.as_ref().map_or("-".to_owned(), pick);
-        let _ = writeln!(text, "| {name} | {} | {champion} |", pick(&evaluation.candidate));
+    let mut columns = vec![("candidate", &evaluation.candidate_figures)];
+    columns.extend(evaluation.champion_figures.as_ref().map(|figures| ("champion", figures)));
+    columns.extend(evaluation.others.iter().map(|other| (other.name.as_str(), &other.figures)));
+    let heads: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
+    let _ = writeln!(text, "## Scores\n\n| score | {} |\n|---|{}", heads.join(" | "), "---|".repeat(columns.len()));
+    for (at, row) in SCORES.iter().enumerate() {
+        let cells: Vec<String> = columns
+            .iter()
+            .filter_map(|(_, figures)| figures.get(at))
+            .map(|it| with_range(it.value, it.interval))
+            .collect();
+        let _ = writeln!(text, "| `{}` | {} |", row.name, cells.join(" | "));
+    }
+    for figure in evaluation.candidate_figures.iter().filter(|figure| figure.value.is_none()) {
+        let _ =
+            writeln!(text, "\n`{}` is undefined: {}.", figure.name, figure.reason.as_deref().unwrap_or("no reason"));
     }
     let level = evaluation.candidate.intervals.as_ref().and_then(|i| i.roc_auc).map_or(0.0, |range| range.level);
     let _ = writeln!(
@@ -99,19 +108,20 @@ fn comparison(text: &mut String, evaluation: &Evaluation) {
     }
     let _ = writeln!(
         text,
-        "## Candidate against champion\n\n| improvement of | estimate | 90 % interval | p |\n|---|---|---|---|"
+        "## Candidate against champion\n\n| improvement of | estimate | 90 % interval | p | detectable |\n|---|---|---|---|---|"
     );
     for (metric, test) in &evaluation.comparison {
         let _ = writeln!(
             text,
-            "| {metric} | {:.4} | [{}, {}] | {} |",
+            "| {metric} | {:.4} | [{}, {}] | {} | {} |",
             test.delta,
             number(test.low),
             number(test.high),
-            number(test.p_greater)
+            number(test.p_greater),
+            number(test.minimum_detectable)
         );
     }
-    text.push_str("\nPaired tests on the same rows with dependence-robust errors; positive means that the candidate is better.\n\n");
+    text.push_str("\nPaired tests on the same rows with dependence-robust errors; positive means that the candidate is better. Detectable is the improvement that these rows would find four times out of five.\n\n");
 }
 
 fn expectancy(text: &mut String, evaluation: &Evaluation) {

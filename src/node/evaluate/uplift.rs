@@ -1,6 +1,7 @@
 //! The same backtest with and without the model, on the same sessions and the same signals.
 //!
-//! Both sides trade the signals that were evaluated, so that the model has judged every one of them. The probability at each signal is that of a fold model which had not seen it.
+//! All sides trade the signals that were evaluated, so that the models have judged every one of them. The probability at each
+//! signal is one that the model gave without having seen it. Where there is a champion, the backtest is made with it too.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +14,7 @@ use crate::market::Bars;
 use crate::metric::trading::{self, TradeReport, TradingReport, trade_report, trading_report};
 use crate::node::bars::read_strategy;
 use crate::node::{NodeContext, NodeError};
-use crate::registry::gate::TradingNumbers;
+use crate::registry::gate::{PairedReturns, TradingNumbers};
 use crate::stats::bootstrap::{Interval, interval};
 use crate::strategy::{IndicatorCache, Signals, signals};
 
@@ -37,13 +38,43 @@ pub(in crate::node) struct Uplift {
     /// `None` when the model's probabilities cannot be used, for the reason beside it.
     pub with_model: Option<Side>,
     pub refused: Option<String>,
+    /// The same with the champion; `None` without one, or where its probabilities cannot be used.
+    pub with_champion: Option<Side>,
+    /// Equity at each close, from 1, of every backtest that was made.
+    #[serde(skip)]
+    pub curves: Curves,
+    /// Returns with candidate and champion.
+    #[serde(skip)]
+    returns: Option<PairedReturns>,
     /// Sharpe ratio with the model less that without.
     pub sharpe_difference: Option<f64>,
     /// Bootstrap interval of that difference, both sides resampled together.
     pub sharpe_difference_interval: Option<Interval>,
 }
 
+/// Growth of one unit of money, session by session.
+#[derive(Clone, Debug, Default)]
+pub(in crate::node) struct Curves {
+    pub without_model: Vec<f64>,
+    pub with_model: Vec<f64>,
+    pub with_champion: Vec<f64>,
+}
+
+fn growth(returns: &[f64]) -> Vec<f64> {
+    let mut equity = 1.0;
+    let grown = returns.iter().map(|change| {
+        equity *= 1.0 + change;
+        equity
+    });
+    std::iter::once(1.0).chain(grown).collect()
+}
+
 impl Uplift {
+    /// Returns with candidate and champion, where both backtests were possible.
+    pub(super) fn paired_returns(&self) -> Option<PairedReturns> {
+        self.returns.clone()
+    }
+
     pub(super) fn sharpe(&self) -> Option<f64> {
         self.without_model.returns.sharpe
     }
@@ -93,18 +124,22 @@ pub(super) fn measure(
     let window = first as u32..bars.sessions.len() as u32;
     let run = |overlay: Option<&MlOverlay>| simulate(bars, &found, &rules, window.clone(), overlay, &context.cancel);
     let without = run(None)?;
-    // both sides trade by the same limits, so that only the ranking differs
-    let overlay = MlOverlay { rules: config.prediction.clone(), limits: None, probability: probabilities(rows, bars) };
-    let with = run(Some(&overlay));
-    context.cancel.check()?;
-    let (with, refused) = match with {
-        Ok(with) => (Some(with), None),
-        // a finding about the model, not a broken node
-        Err(error @ (BacktestError::TooManyMissing { .. } | BacktestError::MissingProbability { .. })) => {
-            (None, Some(error.to_string()))
+    // all sides trade by the same limits, so that only the ranking differs
+    let filtered = |scores: &[f64]| {
+        let probability = probabilities(rows, scores, bars);
+        let with = run(Some(&MlOverlay { rules: config.prediction.clone(), limits: None, probability }));
+        context.cancel.check()?;
+        match with {
+            Ok(with) => Ok((Some(with), None)),
+            // a finding about the model, not a broken node
+            Err(error @ (BacktestError::TooManyMissing { .. } | BacktestError::MissingProbability { .. })) => {
+                Ok((None, Some(error.to_string())))
+            }
+            Err(error) => Err(NodeError::from(error)),
         }
-        Err(error) => return Err(error.into()),
     };
+    let (with, refused) = filtered(&rows.candidate)?;
+    let champion = rows.champion.as_deref().map(&filtered).transpose()?.and_then(|(champion, _)| champion);
     let year = bars.periods_per_year;
     let (difference, range) = match &with {
         Some(with) => sharpe_difference(&without.returns(), &with.returns(), year, config, seed, context)?,
@@ -117,6 +152,16 @@ pub(super) fn measure(
         without_model: side(&without, year),
         with_model: with.as_ref().map(|with| side(with, year)),
         refused,
+        with_champion: champion.as_ref().map(|champion| side(champion, year)),
+        curves: Curves {
+            without_model: growth(&without.returns()),
+            with_model: with.as_ref().map(|with| growth(&with.returns())).unwrap_or_default(),
+            with_champion: champion.as_ref().map(|champion| growth(&champion.returns())).unwrap_or_default(),
+        },
+        returns: with
+            .as_ref()
+            .zip(champion.as_ref())
+            .map(|(with, champion)| PairedReturns { champion: champion.returns(), candidate: with.returns() }),
         sharpe_difference: difference,
         sharpe_difference_interval: range,
     })
@@ -131,12 +176,12 @@ fn keep_evaluated(found: &mut Signals, rows: &Evaluated, bars: &Bars) {
     }
 }
 
-fn probabilities(rows: &Evaluated, bars: &Bars) -> BTreeMap<(u32, u32), f64> {
+fn probabilities(rows: &Evaluated, scores: &[f64], bars: &Bars) -> BTreeMap<(u32, u32), f64> {
     let symbol: BTreeMap<&str, u32> =
         (0_u32..).zip(&bars.series).map(|(at, series)| (series.symbol.as_str(), at)).collect();
     let place = |at: usize| {
         let session = bars.sessions.binary_search(&rows.ts[at]).ok()?;
-        Some(((*symbol.get(rows.symbol[at].as_str())?, session as u32), rows.candidate[at]))
+        Some(((*symbol.get(rows.symbol[at].as_str())?, session as u32), scores[at]))
     };
     (0..rows.row.len()).filter_map(place).collect()
 }

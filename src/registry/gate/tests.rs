@@ -1,5 +1,8 @@
+use proptest::prelude::*;
+
 use super::*;
-use crate::base::{RandomStream, Seed};
+use crate::base::{Days, RandomStream, Seed};
+use crate::metric::compare::{ScoreMetric, TestMethod, auc_influence};
 
 fn logistic(x: f64) -> f64 {
     1.0 / (1.0 + (-x).exp())
@@ -286,5 +289,172 @@ fn equal_and_worse_models_are_rarely_promoted_and_better_ones_usually() {
                 );
             }
         }
+    }
+}
+
+#[test]
+fn a_first_deploy_without_a_test_of_skill_does_not_claim_any() {
+    let mut guess = Seed::new(8).stream();
+    let input = GateInput { champion: None, ..better(600, 1) };
+    let noise = GateInput { candidate: (0..600).map(|_| 0.3 + 0.4 * guess.uniform()).collect(), ..input };
+    let mut policy = GatePolicy::default();
+    let loose = &mut policy.guardrails;
+    (loose.min_auc, loose.max_log_loss_ratio, loose.min_brier_skill, loose.min_mcc) = (None, None, None, None);
+    loose.max_calibration_gap = None;
+    let decision = decide(&noise, &policy);
+    assert_eq!(decision.outcome, GateOutcome::Promoted, "{}", decision.reason);
+    assert!(
+        decision.reason.starts_with("first deploy, skill not asked for (`min_auc` is null): AUC 0."),
+        "{}",
+        decision.reason
+    );
+}
+
+#[test]
+fn a_champion_is_left_alone_for_a_while() {
+    let young = GateInput { champion_days: Some(3.0), ..better(600, 1) };
+    let decision = decide(&young, &GatePolicy::default());
+    assert_eq!(decision.outcome, GateOutcome::Kept);
+    assert_eq!(
+        decision.reason,
+        "the champion stays: the champion was promoted 3.0 days ago, and the next promotion may come after 7"
+    );
+    let aged = GateInput { champion_days: Some(7.0), ..better(600, 1) };
+    assert_eq!(decide(&aged, &GatePolicy::default()).outcome, GateOutcome::Promoted);
+    let hurried = GatePolicy { cooldown: Days(0), ..GatePolicy::default() };
+    assert_eq!(decide(&young, &hurried).outcome, GateOutcome::Promoted);
+}
+
+#[test]
+fn rows_that_may_be_used_more_often_ask_for_more_evidence() {
+    let once = GatePolicy::default();
+    let often = GatePolicy { max_holdout_uses: Some(20), ..once.clone() };
+    assert_eq!((once.level(), often.level()), (0.10, 0.005));
+    let market = Market { shared: 0.0, ..Market::TYPICAL };
+    let decisions = (0..60).map(|seed| {
+        let input = GateInput { holdout_uses: 1, ..market.rows(400, 1.0, 0.5, &mut Seed::new(seed).stream()) };
+        (decide(&input, &once), decide(&input, &often))
+    });
+    let split =
+        decisions.filter(|(once, often)| once.outcome == GateOutcome::Promoted && often.outcome != once.outcome);
+    let (_, often) = split.into_iter().next().unwrap();
+    assert!(often.reason.starts_with("not proven at alpha 0.005"), "{}", often.reason);
+}
+
+#[test]
+fn a_metric_that_a_test_is_not_for_is_refused_by_name() {
+    let policy = GatePolicy { metric: ScoreMetric::Brier, test: TestMethod::Delong, ..GatePolicy::default() };
+    assert_eq!(
+        policy_defect(&policy).unwrap(),
+        "the test `delong` does not compare `brier`; DeLong's test is for `auc`"
+    );
+}
+
+#[test]
+fn sharpe_ratios_are_compared_by_the_returns_of_both_backtests() {
+    let mut stream = Seed::new(4).stream();
+    let common: Vec<f64> = (0..600).map(|_| 0.01 * stream.normal()).collect();
+    let (champion, candidate) = common.iter().map(|x| (*x, x + 0.002 + 0.002 * stream.normal())).unzip();
+    let policy = GatePolicy { metric: ScoreMetric::Sharpe, test: TestMethod::Sharpe, ..GatePolicy::default() };
+    let input = GateInput { returns: Some(PairedReturns { champion, candidate }), ..better(600, 1) };
+    let decision = decide(&input, &policy);
+    assert_eq!(decision.outcome, GateOutcome::Promoted, "{}", decision.reason);
+    assert!(decision.reason.contains("600 sessions"), "{}", decision.reason);
+    let without = decide(&GateInput { returns: None, ..input }, &policy);
+    assert_eq!(without.outcome, GateOutcome::Invalid, "{}", without.reason);
+}
+
+#[test]
+fn a_filter_that_keeps_next_to_nothing_is_kept_out() {
+    let mut policy = GatePolicy::default();
+    policy.guardrails.min_coverage = Some(0.9);
+    let decision = decide(&better(600, 1), &policy);
+    assert!(failed(&decision, "min_coverage").is_some_and(|check| check.detail.ends_with("must keep 90.0 %")));
+}
+
+/// Probabilities that are right on average and on both sides of the middle, and wrong in the bins.
+#[test]
+fn miscalibration_that_averages_out_is_found_in_the_bins() {
+    let mut stream = Seed::new(6).stream();
+    let said: Vec<f64> = (0..2_000).map(|_| stream.uniform()).collect();
+    let twisted = |p: f64| p + 0.15 * (4.0 * std::f64::consts::PI * p).sin();
+    let labels = said.iter().map(|&p| stream.uniform() < twisted(p)).collect();
+    let input = GateInput { time: (0..2_000).collect(), labels, candidate: said, ..GateInput::default() };
+    let check = super::calibration::calibration_check(&input, 0.05, 0.01).unwrap();
+    assert!(!check.passed && check.detail.contains("in 10 bins"), "{}", check.detail);
+}
+
+#[test]
+fn calibrated_probabilities_pass_however_few_the_rows() {
+    let failures = (0..200_u64).filter(|&seed| {
+        let mut stream = Seed::new(seed).stream();
+        let said: Vec<f64> = (0..250).map(|_| stream.uniform()).collect();
+        let labels = said.iter().map(|&p| stream.uniform() < p).collect();
+        let input = GateInput { time: (0..250).collect(), labels, candidate: said, ..GateInput::default() };
+        !super::calibration::calibration_check(&input, 0.0, 0.01).unwrap().passed
+    });
+    // 2 are due; three standard errors above are 7
+    assert!(failures.count() <= 7);
+}
+
+#[test]
+fn what_has_no_spread_has_a_stated_outcome() {
+    let good = better(600, 1);
+    let outcome = |input: GateInput| decide(&input, &GatePolicy::default()).outcome;
+    assert_eq!(outcome(GateInput { champion_fresh: true, ..GateInput::default() }), GateOutcome::Invalid);
+    assert_eq!(outcome(GateInput { labels: vec![false; 600], ..good.clone() }), GateOutcome::Invalid);
+    // a constant candidate has an AUC of one half, and calls all rows the same
+    assert_eq!(outcome(GateInput { candidate: vec![0.5; 600], ..good.clone() }), GateOutcome::Kept);
+    assert_eq!(outcome(GateInput { champion: Some(vec![0.5; 600]), ..good.clone() }), GateOutcome::Promoted);
+    let both = GateInput { champion: Some(vec![0.4; 600]), candidate: vec![0.4; 600], ..good };
+    assert_eq!(outcome(both), GateOutcome::Kept);
+}
+
+#[test]
+fn certainty_is_never_claimed() {
+    let mut input = better(600, 1);
+    input.candidate = input.labels.iter().map(|win| if *win { 0.999 } else { 0.001 }).collect();
+    input.champion = Some(input.labels.iter().map(|win| if *win { 0.001 } else { 0.999 }).collect());
+    for test in [TestMethod::Auto, TestMethod::Hac, TestMethod::Bootstrap] {
+        for metric in [ScoreMetric::Auc, ScoreMetric::Brier] {
+            let policy = GatePolicy { metric, test, ..GatePolicy::default() };
+            let p = decide(&input, &policy).test.unwrap().p_greater;
+            assert!(p.is_none_or(|p| p > 0.0), "{metric:?} {test:?} {p:?}");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn the_order_of_rows_inside_a_time_stamp_decides_nothing(seed in 0_u64..1_000, turn in 1_usize..5) {
+        let input = better(600, seed);
+        let time: Vec<i64> = (0..600).map(|row| row / 5).collect();
+        let panel = GateInput { time, ..input };
+        let mut order: Vec<usize> = (0..600).collect();
+        order.chunks_mut(5).for_each(|stamp| stamp.rotate_left(turn));
+        let pick = |column: &[f64]| order.iter().map(|&row| column[row]).collect::<Vec<f64>>();
+        let turned = GateInput {
+            labels: order.iter().map(|&row| panel.labels[row]).collect(),
+            candidate: pick(&panel.candidate),
+            champion: panel.champion.as_deref().map(pick),
+            ..panel.clone()
+        };
+        let policy = GatePolicy::default();
+        let (before, after) = (decide(&panel, &policy), decide(&turned, &policy));
+        prop_assert_eq!(before.outcome, after.outcome);
+        prop_assert_eq!(before.reason, after.reason);
+    }
+
+    #[test]
+    fn a_decision_is_the_same_on_any_number_of_threads(seed in 0_u64..1_000) {
+        let input = better(300, seed);
+        let policy = GatePolicy { metric: ScoreMetric::Mcc, ..GatePolicy::default() };
+        let on = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| decide(&input, &policy))
+        };
+        prop_assert_eq!(on(1), on(3));
     }
 }
