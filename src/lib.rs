@@ -24,6 +24,7 @@ pub mod node;
 pub mod pipeline;
 pub mod plan;
 pub mod registry;
+pub mod score;
 pub mod split;
 pub mod stats;
 pub mod storage;

@@ -9,11 +9,13 @@
 //! | search | `studies/<search>/<study>.json` | trials that a study scored on the same data by the same metric; kept for good |
 //! | run record | `runs/<date>/<id>/…` | start, events, one record a node, end |
 //! | pin | `pins/<id>.json` | a run or an object that garbage collection keeps |
+//! | book entry | `books/<book>/<n>.json` | what signals would have done, in slots that are taken once; kept for good |
 //! | registry entry | `registry/<model>/log/<n>.json` | promotions and rollbacks, in slots that are taken once |
 //!
 //! Readers hash what they read. What does not match its digest counts as absent and is made again, never believed.
 //! Records other than blobs are *sealed*: they carry their name and the SHA-256 of their own bytes.
 
+mod book;
 mod check;
 mod large;
 mod ledger;
@@ -22,6 +24,7 @@ mod sealed;
 mod store;
 mod types;
 
+pub use book::{Book, BookEntry, BookError, Books, book_names, read as read_book};
 pub use check::StoreCheck;
 pub use large::{LARGE, LargeFile, LargeFiles, Place};
 pub use ledger::{HoldoutUse, Ledger, Searched, trials_on_record};

@@ -33,6 +33,9 @@ artifact_types! {
     Backtest "backtest" "Funnel, equity and metrics of a portfolio backtest.";
     Equity "equity" "One row a session of a portfolio backtest: equity, cash, exposure, drawdown, benchmark.";
     Candidates "candidates" "One row a signal of a portfolio backtest: its rank, and the one state it ended in.";
+    Scores "scores" "One row a signal of the newest bars: its probability, what was decided about it, and why.";
+    Paper "paper" "The paper account: what recorded decisions would have done, held against a backtest.";
+    Orders "orders" "Orders for the next session, for a broker adapter outside: CSV and JSON with stable ids.";
     Trials "trials" "One row a trial of a study.";
     Study "study" "A study's settings, best trial, holdout result, importances and overfitting statistics.";
     Predictions "predictions" "One row a signal: probabilities that are out of sample at that signal.";

@@ -65,6 +65,14 @@ pub enum BacktestError {
         /// Signal session.
         session: u32,
     },
+    /// An eligible candidate that decisions made before the simulation do not know.
+    #[error("nothing was decided about symbol {symbol} in session {session}")]
+    Undecided {
+        /// Symbol index.
+        symbol: u32,
+        /// Signal session.
+        session: u32,
+    },
     /// More candidates without a probability than allowed.
     #[error("{missing} of {total} candidates have no probability, expected a share of at most {max_share}")]
     TooManyMissing {

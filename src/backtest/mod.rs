@@ -11,7 +11,9 @@
 //! - **Not modelled.** Partial fills, borrow fees, interest, intrabar order beyond the rules above. That a symbol never
 //!   trades again is learnt from the data, but only once the sessions a position may miss have run out.
 
+mod decision;
 mod error;
+mod orders;
 mod overlay;
 mod position;
 mod record;
@@ -22,8 +24,10 @@ mod simulate;
 #[cfg(test)]
 mod tests;
 
+pub use decision::{MlDecision, MlDecisions, MlOverlay, MlReason, PastOutcome, PastPrediction, Thresholds};
 pub use error::BacktestError;
-pub use overlay::{MlLimits, MlOverlay, MlRules, OnLowConfidence, OnMissing, PredictionMode};
+pub use orders::{NextOrder, OrderKind};
+pub use overlay::{MlLimits, MlRules, MlScale, MlSizing, OnLowConfidence, OnMissing, PredictionMode, ThresholdBy};
 pub(crate) use position::{Exit, Fill, Position, gaps_beyond_stop};
 pub use record::{
     Backtest, BacktestWarning, CandidateRecord, CandidateState, Cap, EquityPoint, ExitReason, Funnel, FunnelStep,
@@ -31,4 +35,4 @@ pub use record::{
 };
 pub use rules::PortfolioRules;
 pub(crate) use simulate::check as check_signals;
-pub use simulate::simulate;
+pub use simulate::{RulesFrom, replay, simulate};

@@ -260,6 +260,16 @@ impl Position {
         Exit { price, slippage_bps: rules.costs.slippage_bps, reason: ExitReason::Horizon, seen }
     }
 
+    /// Whether it leaves at the next open.
+    pub const fn is_leaving(&self) -> bool {
+        self.pending.is_some()
+    }
+
+    /// The limit at which the gain is taken.
+    pub const fn take_profit(&self) -> Option<f64> {
+        self.take_profit
+    }
+
     /// Last close.
     pub fn mark(&self, series: &Series) -> f64 {
         series.close[self.row]

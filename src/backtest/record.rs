@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::{MlReason, NextOrder};
 use crate::strategy::Side;
 
 /// Why a position was left.
@@ -66,6 +67,8 @@ pub enum Cap {
     PositionNotional,
     /// Notional of one position that a model asked for.
     MlPositionSize,
+    /// A probability near the threshold.
+    MlScale,
     /// Gross notional of all positions.
     Exposure,
     /// Share of the average traded value.
@@ -80,6 +83,7 @@ impl Cap {
         match self {
             Self::PositionNotional => "position_notional",
             Self::MlPositionSize => "ml_position_size",
+            Self::MlScale => "ml_scale",
             Self::Exposure => "exposure",
             Self::TradedValue => "traded_value",
             Self::Cash => "cash",
@@ -245,6 +249,10 @@ pub struct CandidateRecord {
     pub rank_score: f64,
     /// Whether the probability had a say: limits on positions of a model apply to it.
     pub by_model: bool,
+    /// Factor of the model on the quantity, at most 1.
+    pub scale: f64,
+    /// What the rules of the model said; `None` without a model.
+    pub reason: Option<MlReason>,
     /// What became of it.
     pub state: CandidateState,
 }
@@ -446,6 +454,8 @@ pub struct Backtest {
     pub candidates: Vec<CandidateRecord>,
     /// What was open at the end of the window.
     pub open_at_end: Vec<OpenPosition>,
+    /// What the account would send to a broker after the last close.
+    pub next_orders: Vec<NextOrder>,
     /// Counts of the candidates.
     pub funnel: Funnel,
     /// What a reader must know.

@@ -120,17 +120,23 @@ impl PortfolioRules {
     /// Quantity from information at the signal: the wish, cut by notional, the model's share, exposure and traded value,
     /// then whole units.
     ///
-    /// `Size::AllCash` wishes for everything and is cut by the model's share and [`PortfolioRules::cut_to_cash`] alone.
+    /// `Size::AllCash` wishes for everything and is cut by the model's share and [`PortfolioRules::cut_to_cash`] alone. `scale`
+    /// in [0, 1] makes the wish smaller; that of `Size::AllCash` is then a share of equity.
     pub(super) fn size(
         &self,
         candidate: &Candidate,
         close: f64,
         account: AccountAtSignal,
         ml_share: Option<f64>,
+        scale: f64,
     ) -> Sized {
         let wish = match candidate.size {
             Size::AllCash => {
                 let mut sized = Sized { quantity: f64::INFINITY, caps: Vec::new() };
+                if scale < 1.0 {
+                    sized.cap(scale * account.equity / close, Cap::MlScale);
+                    sized.quantity = self.whole(sized.quantity);
+                }
                 if let Some(share) = ml_share {
                     sized.cap(share * account.equity / close, Cap::MlPositionSize);
                     sized.quantity = self.whole(sized.quantity);
@@ -147,6 +153,9 @@ impl PortfolioRules {
             }
         };
         let mut sized = Sized { quantity: wish.max(0.0), caps: Vec::new() };
+        if scale < 1.0 {
+            sized.cap(scale * sized.quantity, Cap::MlScale);
+        }
         sized.cap(self.risk.max_position_notional * account.equity / close, Cap::PositionNotional);
         if let Some(share) = ml_share {
             sized.cap(share * account.equity / close, Cap::MlPositionSize);

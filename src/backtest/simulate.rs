@@ -7,10 +7,11 @@ use super::position::{entry_price, gaps_beyond_stop};
 use super::rules::AccountAtSignal;
 use super::{
     Backtest, BacktestError, BacktestWarning, CandidateRecord, CandidateState, EquityPoint, Exit, ExitReason, Fill,
-    Funnel, MlLimits, MlOverlay, OpenPosition, PortfolioRules, Position, Rejection, Trade,
+    Funnel, MlDecisions, MlLimits, MlOverlay, NextOrder, OpenPosition, OrderKind, PortfolioRules, Position, Rejection,
+    Trade,
 };
 use crate::base::{CancelToken, MICROS_PER_DAY};
-use crate::market::Bars;
+use crate::market::{Bars, Series};
 use crate::strategy::{AtEnd, Candidate, FillAt, Side, Signals, TrailDistance, in_session_order};
 
 /// Share of equity up to which an order is none: what rounding leaves of a full account must not take a slot.
@@ -34,17 +35,54 @@ pub fn simulate(
     cancel: &CancelToken,
 ) -> Result<Backtest, BacktestError> {
     check(bars, signals, &window)?;
-    let (candidates, mut warnings) = judge(signals, &window, overlay)?;
-    let limits = overlay.and_then(|overlay| overlay.limits.as_ref());
-    let mut simulation = Simulation::new(bars, signals, rules, candidates, limits, window.end);
+    let decisions = overlay.map(|overlay| overlay.decide(bars, signals, &window)).transpose()?;
+    let limits = overlay.and_then(|overlay| overlay.limits.clone());
+    let always = [RulesFrom { session: 0, rules: rules.clone(), limits }];
+    replay(bars, signals, &always, window, decisions.as_ref(), cancel)
+}
+
+/// The rules that hold from a session on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RulesFrom {
+    /// The first session.
+    pub session: u32,
+    /// The rules.
+    pub rules: PortfolioRules,
+    /// Limits on positions of a model.
+    pub limits: Option<MlLimits>,
+}
+
+/// Trades signals about which everything was decided before, by rules that may change between sessions.
+///
+/// The account starts with the equity of the first rules. An order fills by the rules of the session it fills in.
+///
+/// # Errors
+/// As [`simulate`]; rules of no session, or an eligible candidate without a decision.
+pub fn replay(
+    bars: &Bars,
+    signals: &Signals,
+    schedule: &[RulesFrom],
+    window: Range<u32>,
+    decisions: Option<&MlDecisions>,
+    cancel: &CancelToken,
+) -> Result<Backtest, BacktestError> {
+    check(bars, signals, &window)?;
+    let Some(first) = schedule.first() else {
+        return Err(BacktestError::Window { start: window.start, end: window.end, sessions: 0 });
+    };
+    let candidates = judge(signals, &window, decisions)?;
+    let mut warnings = decisions.map_or_else(Vec::new, |decisions| decisions.warnings.clone());
+    let mut simulation = Simulation::new(bars, signals, first, candidates, window.end);
     for session in window.clone() {
         if session.is_multiple_of(CANCEL_SESSIONS) {
             cancel.check()?;
         }
+        let in_force = schedule.iter().rfind(|from| from.session <= session).unwrap_or(first);
+        (simulation.rules, simulation.limits) = (&in_force.rules, in_force.limits.as_ref());
         simulation.run_session(session, session + 1 == window.end)?;
     }
     let delisted = simulation.trades.iter().filter(|trade| trade.exit_reason == ExitReason::Delisted).count();
-    if delisted > 0 && rules.data.delisting_haircut == 0.0 {
+    if delisted > 0 && schedule.iter().any(|from| from.rules.data.delisting_haircut == 0.0) {
         warnings.push(BacktestWarning::DelistedWithoutHaircut { count: delisted });
     }
     Ok(simulation.finish(warnings))
@@ -82,19 +120,14 @@ pub(crate) fn check(bars: &Bars, signals: &Signals, window: &Range<u32>) -> Resu
     Ok(())
 }
 
-/// Lists the candidates of the window by session and symbol, with what the overlay says about each.
+/// Lists the candidates of the window by session and symbol, with what was decided about each.
 fn judge(
     signals: &Signals,
     window: &Range<u32>,
-    overlay: Option<&MlOverlay>,
-) -> Result<(Vec<CandidateRecord>, Vec<BacktestWarning>), BacktestError> {
-    if let Some(overlay) = overlay {
-        overlay.rules.check()?;
-        overlay.limits.as_ref().map_or(Ok(()), MlLimits::check)?;
-    }
+    decisions: Option<&MlDecisions>,
+) -> Result<Vec<CandidateRecord>, BacktestError> {
     let order = in_session_order(&signals.symbols, |candidate| window.contains(&candidate.session));
     let mut records = Vec::with_capacity(order.len());
-    let (mut total, mut missing, mut dropped) = (0, 0, 0);
     for (session, symbol, at) in order {
         let candidate = &signals.symbols[symbol as usize].candidates[at as usize];
         let mut record = CandidateRecord {
@@ -106,39 +139,25 @@ fn judge(
             probability: None,
             rank_score: candidate.score,
             by_model: false,
+            scale: 1.0,
+            reason: None,
             state: CandidateState::Rejected(Rejection::EndOfData),
         };
         if !candidate.eligible {
             record.state = CandidateState::Rejected(Rejection::NotEligible);
-        } else if let Some(overlay) = overlay {
-            let verdict = overlay.verdict(symbol, session, record.score)?;
-            total += 1;
-            missing += usize::from(verdict.probability.is_none());
-            dropped += usize::from(verdict.rank_score.is_none());
-            (record.probability, record.by_model) = (verdict.probability, verdict.by_model);
-            match verdict.rank_score {
+        } else if let Some(decisions) = decisions {
+            let decision =
+                decisions.by_place.get(&(symbol, session)).ok_or(BacktestError::Undecided { symbol, session })?;
+            (record.probability, record.by_model) = (decision.probability, decision.by_model);
+            (record.scale, record.reason) = (decision.scale, Some(decision.reason));
+            match decision.rank_score {
                 Some(rank_score) => record.rank_score = rank_score,
                 None => record.state = CandidateState::Rejected(Rejection::MlRejected),
             }
         }
         records.push(record);
     }
-    let mut warnings = Vec::new();
-    if let Some(overlay) = overlay.filter(|_| total > 0) {
-        let max_share = overlay.rules.max_missing_share;
-        if missing as f64 > max_share * total as f64 {
-            return Err(BacktestError::TooManyMissing { missing, total, max_share });
-        }
-        if missing > 0 {
-            warnings.push(BacktestWarning::MissingProbability { missing, total });
-        }
-        let share = dropped as f64 / total as f64;
-        let can_drop = overlay.rules.mode == super::PredictionMode::Filter;
-        if share > 0.8 || (can_drop && share < 0.02) {
-            warnings.push(BacktestWarning::ModelDrops { dropped, total });
-        }
-    }
-    Ok((records, warnings))
+    Ok(records)
 }
 
 struct Simulation<'a> {
@@ -150,6 +169,8 @@ struct Simulation<'a> {
     next: usize,
     /// Orders for the next open, best first, as positions in `candidates`.
     orders: Vec<usize>,
+    /// Orders that the end of the window leaves no open for, best first.
+    unfilled: Vec<usize>,
     /// In the order of their entries.
     positions: Vec<Position>,
     is_held: Vec<bool>,
@@ -179,11 +200,11 @@ impl<'a> Simulation<'a> {
     fn new(
         bars: &'a Bars,
         signals: &'a Signals,
-        rules: &'a PortfolioRules,
+        first: &'a RulesFrom,
         candidates: Vec<CandidateRecord>,
-        limits: Option<&'a MlLimits>,
         end: u32,
     ) -> Self {
+        let (rules, limits) = (&first.rules, first.limits.as_ref());
         Self {
             bars,
             signals,
@@ -191,6 +212,7 @@ impl<'a> Simulation<'a> {
             candidates,
             next: 0,
             orders: Vec::new(),
+            unfilled: Vec::new(),
             positions: Vec::new(),
             is_held: vec![false; bars.series.len()],
             cash: rules.risk.initial_equity,
@@ -336,7 +358,7 @@ impl<'a> Simulation<'a> {
         let ml_share = limits.and_then(|limits| limits.max_ml_position_size);
         let close = series.close[record.row as usize];
         let is_dust = |quantity: f64| quantity * close <= DUST * equity;
-        let mut sized = self.rules.size(candidate, close, account, ml_share);
+        let mut sized = self.rules.size(candidate, close, account, ml_share, record.scale);
         if is_dust(sized.quantity) {
             return Err(Rejection::SizeZero);
         }
@@ -405,6 +427,7 @@ impl<'a> Simulation<'a> {
     /// Takes the candidates of this close that nothing forbids and ranks them for their fill.
     fn collect_orders(&mut self, session: u32, takes_orders: bool) {
         let open = CandidateState::Rejected(Rejection::EndOfData);
+        let mut found = Vec::new();
         let model_has_lost = self.model_has_lost();
         while self.candidates.get(self.next).is_some_and(|record| record.session == session) {
             let at = self.next;
@@ -416,13 +439,82 @@ impl<'a> Simulation<'a> {
                 self.candidates[at].state = CandidateState::Rejected(Rejection::AlreadyIn);
             } else if model_has_lost && self.candidates[at].by_model {
                 self.candidates[at].state = CandidateState::Rejected(Rejection::MlLossLimit);
-            } else if takes_orders {
-                self.orders.push(at);
+            } else {
+                found.push(at);
             }
         }
-        let mut orders = std::mem::take(&mut self.orders);
-        orders.sort_by(|&a, &b| self.rank(a, b));
-        self.orders = orders;
+        found.sort_by(|&a, &b| self.rank(a, b));
+        *(if takes_orders { &mut self.orders } else { &mut self.unfilled }) = found;
+    }
+
+    /// What the account would send to a broker now: exits and working orders as the positions were entered, then entries, best
+    /// first.
+    fn next_orders(&self) -> Vec<NextOrder> {
+        let mut orders = Vec::new();
+        for position in &self.positions {
+            let order = |kind, level| NextOrder {
+                kind,
+                symbol: position.fill.symbol,
+                side: position.side,
+                signal_session: position.signal_session,
+                quantity: position.fill.quantity,
+                level,
+                take_profit: None,
+                rank: None,
+                reserve: false,
+            };
+            if position.is_leaving() {
+                orders.push(order(OrderKind::Exit, None));
+                continue;
+            }
+            orders.extend(position.stop.map(|level| order(OrderKind::Stop, Some(level))));
+            orders.extend(position.take_profit().map(|level| order(OrderKind::TakeProfit, Some(level))));
+        }
+        orders.extend(self.next_entries());
+        orders
+    }
+
+    fn next_entries(&self) -> Vec<NextOrder> {
+        let staying = || self.positions.iter().filter(|it| !it.is_leaving());
+        let equity = self.last_equity();
+        let mut gross: f64 = staying().map(|it| it.fill.quantity * it.mark(self.series_of(it))).sum();
+        let most = self.rules.risk.max_positions as usize;
+        let most_of_model = self.limits.and_then(|limits| limits.max_ml_positions).map_or(usize::MAX, |it| it as usize);
+        let (mut taken, mut of_model) = (staying().count(), staying().filter(|it| it.fill.by_model).count());
+        let mut orders = Vec::new();
+        for (at, &order) in self.unfilled.iter().enumerate() {
+            let (record, candidate) = (&self.candidates[order], self.candidate(order));
+            let close = self.bars.series[record.symbol as usize].close[record.row as usize];
+            let share = self.limits.filter(|_| record.by_model).and_then(|limits| limits.max_ml_position_size);
+            let sized = self.rules.size(candidate, close, AccountAtSignal { equity, gross }, share, record.scale);
+            // all the cash there is buys at the close what it can; at the open it may be less
+            let quantity = if sized.quantity.is_finite() { sized.quantity } else { self.cash.max(0.0) / close };
+            if quantity * close <= DUST * equity {
+                continue;
+            }
+            let reserve = taken >= most || (record.by_model && of_model >= most_of_model);
+            if !reserve {
+                taken += 1;
+                of_model += usize::from(record.by_model);
+                gross += quantity * close;
+            }
+            orders.push(NextOrder {
+                kind: OrderKind::Entry,
+                symbol: record.symbol,
+                side: candidate.side,
+                signal_session: record.session,
+                quantity,
+                level: candidate.stop,
+                take_profit: candidate.take_profit,
+                rank: Some(at as u32 + 1),
+                reserve,
+            });
+        }
+        orders
+    }
+
+    fn series_of(&self, position: &Position) -> &'a Series {
+        &self.bars.series[position.fill.symbol as usize]
     }
 
     /// Better first: score, clearance, traded value, symbol.
@@ -442,6 +534,7 @@ impl<'a> Simulation<'a> {
     }
 
     fn finish(self, warnings: Vec<BacktestWarning>) -> Backtest {
+        let next_orders = self.next_orders();
         let open_at_end = self
             .positions
             .iter()
@@ -470,6 +563,7 @@ impl<'a> Simulation<'a> {
             funnel: Funnel::of(&self.candidates),
             candidates: self.candidates,
             open_at_end,
+            next_orders,
             warnings,
         }
     }

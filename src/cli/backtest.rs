@@ -8,19 +8,24 @@ use std::process::ExitCode;
 
 use bytes::Bytes;
 use clap::{Args, ValueEnum};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::Session;
+use super::asked_model::{ModelName, registered};
 use super::error::CliError;
 use super::outside::whole_file;
+use super::score::merge;
 use crate::backtest::report::{
-    BacktestReport, BenchmarkKind, ReportInput, candidates_table, equity_page, equity_svg, equity_table, trades_table,
+    BacktestReport, BenchmarkKind, MlComparison, ReportInput, candidates_table, equity_page, equity_svg, equity_table,
+    trades_table,
 };
-use crate::backtest::{BacktestError, PortfolioRules, simulate};
-use crate::base::{CancelToken, Seed, Timestamp};
+use crate::backtest::{BacktestError, MlLimits, MlOverlay, MlRules, MlSizing, PortfolioRules, simulate};
+use crate::base::{CancelToken, Cancelled, Digest, Seed, Timestamp};
+use crate::feature::Features;
 use crate::market::{Bars, BarsRequest, Loaded, OnBadBar, load_bars};
+use crate::node::{BacktestModel, InputArtifact, backtest_model, find_kind};
 use crate::stats::bootstrap::IntervalPlan;
-use crate::strategy::{IndicatorCache, Strategy, StrategyError, signals};
+use crate::strategy::{IndicatorCache, Signals, Strategy, StrategyError, signals};
 use crate::table::Table;
 
 /// 9999-01-01: later than any bar.
@@ -39,8 +44,9 @@ enum Benchmark {
 
 #[derive(Debug, Args)]
 pub(super) struct BacktestArgs {
-    /// The strategy file.
-    strategy: PathBuf,
+    /// The strategy file; with `--model` it may be left out: the registry has the strategy of the model.
+    #[arg(required_unless_present = "model")]
+    strategy: Option<PathBuf>,
     /// Bars: Parquet or CSV files, or folders of them.
     #[arg(long, required = true, num_args = 1.., value_name = "PATH")]
     bars: Vec<PathBuf>,
@@ -56,6 +62,16 @@ pub(super) struct BacktestArgs {
     /// Another value for a parameter of the strategy, as `exit.exit_ma=50`; may be given several times.
     #[arg(long = "set", value_name = "PARAMETER=VALUE")]
     set: Vec<String>,
+    /// A registered model, as `signal-quality` or `signal-quality@challenger`: the same window with it and without it. Its folds
+    /// score signals that they had not seen, itself those after all it learnt from.
+    #[arg(long, value_name = "NAME[@ALIAS]")]
+    model: Option<ModelName>,
+    /// How the model is used: settings of a `backtest` node, as `prediction.mode=filter`; may be given several times.
+    #[arg(long = "ml", value_name = "SETTING=VALUE", requires = "model")]
+    ml: Vec<String>,
+    /// Let the model score signals of its own training span; every output then says so.
+    #[arg(long, requires = "model")]
+    allow_in_sample: bool,
     /// What the strategy is held against.
     #[arg(long, value_enum, default_value_t = Benchmark::BuyAndHold)]
     benchmark: Benchmark,
@@ -91,9 +107,10 @@ pub(super) struct BacktestArgs {
     html: Option<PathBuf>,
 }
 
-pub(super) fn backtest(session: &Session, args: &BacktestArgs) -> Result<ExitCode, CliError> {
+pub(super) async fn backtest(session: &Session, args: &BacktestArgs) -> Result<ExitCode, CliError> {
     check_endings(args)?;
-    let strategy = read_strategy(args)?;
+    let asked = AskedModel::read(session, args).await?;
+    let Chosen { name, strategy, digest } = chosen(args, asked.as_ref())?;
     let loaded = load(args)?;
     let bars = &loaded.bars;
     let start = args.from.map_or(0, |from| bars.sessions.partition_point(|&ts| ts < from.micros()));
@@ -108,9 +125,17 @@ pub(super) fn backtest(session: &Session, args: &BacktestArgs) -> Result<ExitCod
     let rules = PortfolioRules::from(&strategy);
     let cache = IndicatorCache::new();
     let found = signals(&strategy, bars, &cache).map_err(|error| CliError::Usage(error.to_string()))?;
-    let result = simulate(bars, &found, &rules, window, None, &CancelToken::new());
+    let never = CancelToken::new();
+    let said = match &asked {
+        Some(asked) => Some(asked.ask((&strategy, digest), (bars, &found), &window, args.allow_in_sample)?),
+        None => None,
+    };
+    // where a model has a say, the sessions from its first probability on
+    let start = said.as_ref().and_then(|(_, said)| said.first).unwrap_or(window.start);
+    let window = start.max(window.start)..window.end;
+    let overlay = said.as_ref().map(|(overlay, _)| overlay);
+    let result = simulate(bars, &found, &rules, window.clone(), overlay, &never);
     let result = result.map_err(|error| no_result(bars, &error))?;
-    let name = args.strategy.file_stem().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     let input = ReportInput {
         strategy: &name,
         strategy_lints: &strategy.lints_on(bars, &found, &cache),
@@ -125,12 +150,20 @@ pub(super) fn backtest(session: &Session, args: &BacktestArgs) -> Result<ExitCod
         },
         tried: args.tried,
         tuned_until: args.tuned_until,
+        models: said.as_ref().map(|(_, said)| &said.tags),
     };
     let mut report = BacktestReport::of(&input);
-    if args.resamples > 0 {
-        let plan = IntervalPlan { resamples: args.resamples, ..IntervalPlan::default() };
-        let drawn = report.add_intervals(&input, &plan, Seed::new(0), &CancelToken::new());
-        drawn.map_err(|error| CliError::Usage(error.to_string()))?;
+    let plan = IntervalPlan { resamples: args.resamples, ..IntervalPlan::default() };
+    let plan = (args.resamples > 0).then_some(&plan);
+    let stopped = |error: Cancelled| CliError::Usage(error.to_string());
+    if let Some(plan) = plan {
+        report.add_intervals(&input, plan, Seed::new(0), &never).map_err(stopped)?;
+    }
+    if let (Some(asked), Some((_, said))) = (&asked, &said) {
+        let off = simulate(bars, &found, &rules, window, None, &never).map_err(|error| no_result(bars, &error))?;
+        let (sides, year) = ((&off, &result), bars.periods_per_year);
+        let compared = MlComparison::of(&asked.name, said.in_sample, sides, year, plan, Seed::new(0), &never);
+        report.add_model(compared.map_err(stopped)?);
     }
     let written = write_all(args, &input)?;
     session.print(&report, || screen::screen(&input, &report, args.all, &written))?;
@@ -152,16 +185,111 @@ fn no_result(bars: &Bars, error: &BacktestError) -> CliError {
     })
 }
 
-fn read_strategy(args: &BacktestArgs) -> Result<Strategy, CliError> {
-    let path = args.strategy.display();
-    let text = std::fs::read_to_string(&args.strategy)
-        .map_err(|error| CliError::Usage(format!("{path}: cannot read the strategy: {error}")))?;
+/// The strategy that is traded.
+struct Chosen {
+    name: String,
+    strategy: Strategy,
+    /// SHA-256 of its text.
+    digest: Digest,
+}
+
+/// The strategy of the file, or that of the model, with other values for some parameters.
+fn chosen(args: &BacktestArgs, asked: Option<&AskedModel>) -> Result<Chosen, CliError> {
+    let (name, path, text) = match (&args.strategy, asked) {
+        (Some(file), _) => {
+            let path = file.display().to_string();
+            let text = std::fs::read_to_string(file)
+                .map_err(|error| CliError::Usage(format!("{path}: cannot read the strategy: {error}")))?;
+            (file.file_stem().map_or_else(String::new, |name| name.to_string_lossy().into_owned()), path, text)
+        }
+        (None, Some(asked)) => {
+            let bytes = asked.strategy.bytes().map_err(|error| CliError::Usage(error.to_string()))?;
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            (format!("strategy of {}", asked.name), "the strategy of the registry entry".to_owned(), text)
+        }
+        (None, None) => return Err(CliError::Usage("expected a strategy file, or `--model`".to_owned())),
+    };
     let strategy = Strategy::from_yaml(&text).map_err(|error| match error {
-        StrategyError::Problems { text, problems } => CliError::Pipeline { path: path.to_string(), text, problems },
+        StrategyError::Problems { text, problems } => CliError::Pipeline { path: path.clone(), text, problems },
         other => CliError::Usage(format!("{path}: {other}")),
     })?;
     let values: BTreeMap<String, Value> = args.set.iter().map(|word| setting(word)).collect::<Result<_, _>>()?;
-    strategy.with_parameters(&values).map_err(|error| CliError::Usage(format!("`--set`: {error}")))
+    if let (Some(_), Some((parameter, _))) = (asked, values.first_key_value()) {
+        return Err(CliError::Usage(format!(
+            "`--set {parameter}=...`: the model was trained on signals of its own strategy, and another value makes other signals; leave \
+             one of `--set` and `--model` out"
+        )));
+    }
+    let strategy = strategy.with_parameters(&values).map_err(|error| CliError::Usage(format!("`--set`: {error}")))?;
+    Ok(Chosen { name, strategy, digest: Digest::of(text.as_bytes()) })
+}
+
+/// A model of the registry, and how it is used.
+struct AskedModel {
+    name: String,
+    model: InputArtifact,
+    strategy: InputArtifact,
+    rules: MlRules,
+    limits: MlLimits,
+    sizing: MlSizing,
+    features: Features,
+}
+
+impl AskedModel {
+    async fn read(session: &Session, args: &BacktestArgs) -> Result<Option<Self>, CliError> {
+        let Some(name) = &args.model else { return Ok(None) };
+        let store = session.existing_store().await?;
+        let found = registered(session, &store, name, args.until.unwrap_or(NO_END)).await?;
+        let mut given = Map::new();
+        for word in &args.ml {
+            let (name, value) = setting(word).map_err(|_| {
+                CliError::Usage(format!("`--ml {word}`: expected SETTING=VALUE, as `--ml prediction.mode=filter`"))
+            })?;
+            merge(&mut given, &name.split('.').collect::<Vec<_>>(), value);
+        }
+        let allowed = ["prediction", "limits", "sizing", "features"];
+        if let Some(other) = given.keys().find(|key| !allowed.contains(&key.as_str())) {
+            return Err(CliError::Usage(format!(
+                "`--ml {other}`: expected a setting that begins with {}",
+                allowed.map(|it| format!("`{it}`")).join(", ")
+            )));
+        }
+        let kind = find_kind("backtest").ok_or_else(|| CliError::Usage("no kind `backtest`".to_owned()))?;
+        let with = kind.normalise(&Value::Object(given)).map_err(|error| {
+            let hint = error.hint.map_or_else(String::new, |hint| format!("; {hint}"));
+            CliError::Usage(format!("`--ml`: {}{hint}", error.message))
+        })?;
+        let usage = |error: serde_json::Error| CliError::Usage(format!("`--ml`: {error}"));
+        Ok(Some(Self {
+            name: if name.alias == "champion" { name.model.clone() } else { format!("{}@{}", name.model, name.alias) },
+            model: found.model,
+            strategy: found.strategy,
+            rules: serde_json::from_value(with["prediction"].clone()).map_err(usage)?,
+            limits: serde_json::from_value(with["limits"].clone()).map_err(usage)?,
+            sizing: serde_json::from_value(with["sizing"].clone()).map_err(usage)?,
+            features: serde_json::from_value(with["features"].clone()).map_err(usage)?,
+        }))
+    }
+
+    fn ask(
+        &self,
+        strategy: (&Strategy, Digest),
+        signals: (&Bars, &Signals),
+        window: &std::ops::Range<u32>,
+        allow_in_sample: bool,
+    ) -> Result<(MlOverlay, BacktestModel), CliError> {
+        let set = self.features.build().map_err(|error| CliError::Usage(format!("`--ml features`: {error}")))?;
+        let said = backtest_model(&self.name, &self.model, strategy, &set, signals, window, allow_in_sample);
+        let mut said = said.map_err(|error| CliError::Usage(error.to_string()))?;
+        let overlay = MlOverlay {
+            rules: self.rules.clone(),
+            limits: Some(self.limits.clone()),
+            sizing: self.sizing,
+            probability: std::mem::take(&mut said.probability),
+            past: std::mem::take(&mut said.past),
+        };
+        Ok((overlay, said))
+    }
 }
 
 /// `exit.exit_ma=50` as a parameter and its value; a word that is no YAML number or flag is text.

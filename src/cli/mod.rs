@@ -10,6 +10,7 @@
 //! | 75 | another run holds the group, or a sweep is under way |
 //! | 130, 143 | stopped by SIGINT, SIGTERM |
 
+mod asked_model;
 mod audit;
 mod backfill;
 mod backtest;
@@ -42,6 +43,7 @@ mod render;
 mod run;
 mod schedule;
 mod schema;
+mod score;
 mod shell;
 mod signing;
 mod status;
@@ -99,6 +101,8 @@ enum Command {
     Audit(audit::AuditArgs),
     /// Trade a strategy on files of bars with one account: result, signals, assumptions, doubts. Needs no store.
     Backtest(backtest::BacktestArgs),
+    /// Score the signals of the newest bars with registered models: probability, decision and reason for each.
+    Score(score::ScoreArgs),
     /// List the figures of a backtest with their formulas, or explain one.
     Metrics(metrics::MetricsArgs),
     /// Say where a number of a model comes from: the artifact, every node that led to it, and the bytes all began with.
@@ -163,6 +167,7 @@ impl Command {
             Self::Monitor(_) => "monitor",
             Self::Audit(_) => "audit",
             Self::Backtest(_) => "backtest",
+            Self::Score(_) => "score",
             Self::Metrics(_) => "metrics",
             Self::Trace(_) => "trace",
             Self::Cat(_) => "cat",
@@ -311,7 +316,8 @@ pub fn main() -> ExitCode {
             Command::Status(args) => status::status(&session, &args).await,
             Command::Monitor(command) => monitor::monitor(&session, &command).await,
             Command::Audit(args) => audit::audit(&session, &args).await,
-            Command::Backtest(args) => backtest::backtest(&session, &args),
+            Command::Backtest(args) => backtest::backtest(&session, &args).await,
+            Command::Score(args) => score::score(&session, &args).await,
             Command::Metrics(args) => metrics::metrics(&session, &args),
             Command::Trace(args) => trace::trace(&session, &args).await,
             Command::Cat(args) => trace::cat(&session, &args).await,

@@ -41,12 +41,25 @@ pub(super) async fn store_aside(store: &Store, wanted: impl Fn(&Entry) -> bool) 
     Ok(aside)
 }
 
+/// Copies the books of a store: who reads or writes one again must find what the first execution found.
+async fn copy_books(store: &Store, aside: &Store) -> Result<(), StoreError> {
+    for name in store.storage().list("books").await? {
+        if let Some(bytes) = store.storage().get(&name).await? {
+            aside.storage().restore(&name, bytes).await?;
+        }
+    }
+    Ok(())
+}
+
 /// A place for the second execution of an attempt: the registry as it is now, and what a deployment refers to.
 pub(super) async fn aside(attempt: &Attempt) -> Result<Store, StoreError> {
     if !attempt.kind.descriptor().behaviour.has_effect {
-        return Store::over(Storage::in_memory()).await;
+        let aside = Store::over(Storage::in_memory()).await?;
+        copy_books(&attempt.store, &aside).await?;
+        return Ok(aside);
     }
     let aside = store_aside(&attempt.store, |_| true).await?;
+    copy_books(&attempt.store, &aside).await?;
     for given in attempt.inputs.values() {
         let Given::One(Some(reference)) = given else { continue };
         let artifact = match attempt.pinned.get(&reference.sha256) {

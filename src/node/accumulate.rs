@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::bars::{Market, Universe, read_strategy};
 use super::model_artifact::json_artifact;
+use super::signal_features::{FeatureColumns, SignalFeatures};
 use super::signals::{SCHEMA, table_artifact};
 use super::{
     Behaviour, ConfigError, Descriptor, InputPort, Kind, NodeContext, NodeError, NodeOutput, OutputPort, ValuePort,
@@ -16,12 +17,12 @@ use super::{
 use crate::artifact::{ArtifactType, Scalar};
 use crate::backtest::{Backtest, PortfolioRules, simulate};
 use crate::base::Timestamp;
-use crate::feature::{FeatureFrame, FeatureSet, Features};
+use crate::feature::{FeatureSet, Features};
 use crate::label::{Censored, LabelConfig, LabelKind, LabelSet, LabelledTrade, executed_trades, shadow_trades};
 use crate::market::Bars;
 use crate::metric::trading::{trade_report, trading_report};
 use crate::stats::sum::mean;
-use crate::strategy::{Candidate, IndicatorCache, Signals, Strategy, StrategyLint, signals};
+use crate::strategy::{IndicatorCache, Signals, StrategyLint, signals};
 use crate::table::{Table, Values};
 
 /// Runs a strategy over bars and writes features and labelled outcomes.
@@ -140,7 +141,7 @@ impl Kind for Accumulate {
             found: &found,
             labels: &labels,
             label: &config.label,
-            own: strategy_features(&strategy),
+            own: SignalFeatures::of(&strategy),
             executed: executed(&backtest),
         };
         let table = rows.table(&features, &strategy_input.reference.sha256.to_string())?;
@@ -187,7 +188,7 @@ const TAKEN: &[&str] = &[
 ];
 
 /// Compiles the features, and refuses them at the key that is wrong.
-fn checked_features(features: &Features) -> Result<(), ConfigError> {
+pub(super) fn checked_features(features: &Features) -> Result<(), ConfigError> {
     let set = features.build().map_err(|error| {
         let path =
             std::iter::once("features").chain(error.path.iter().map(String::as_str)).collect::<Vec<_>>().join(".");
@@ -243,7 +244,7 @@ struct Rows<'a> {
     labels: &'a LabelSet,
     label: &'a LabelConfig,
     /// Features that the strategy itself gives.
-    own: Vec<OwnFeature>,
+    own: SignalFeatures,
     executed: BTreeSet<(u32, u32)>,
 }
 
@@ -265,10 +266,6 @@ impl Rows<'_> {
         // symbols are sorted by name
         rows.sort_by_key(|row| (row.t0, row.symbol));
         rows
-    }
-
-    fn candidate(&self, row: &Row<'_>) -> &Candidate {
-        &self.found.symbols[row.symbol].candidates[row.candidate as usize]
     }
 
     fn table(&self, features: &FeatureSet, strategy: &str) -> Result<Table, NodeError> {
@@ -347,65 +344,10 @@ impl Rows<'_> {
     }
 
     /// Features of the set and of the trigger itself, at each row: all known at the close of the signal bar.
-    fn features(&self, set: &FeatureSet, rows: &[Row<'_>]) -> Result<Vec<(String, String, Vec<f64>)>, NodeError> {
-        let frames: Vec<FeatureFrame> = set.compute(self.bars).map_err(NodeError::failed)?;
-        let mut columns: Vec<(String, String, Vec<f64>)> = Vec::new();
-        for (index, spec) in set.specs().iter().enumerate() {
-            let values = rows.iter().map(|row| frames[row.symbol].columns[index][self.candidate(row).row as usize]);
-            columns.push((spec.name.to_string(), spec.formula.to_string(), values.collect()));
-        }
-        for feature in &self.own {
-            let values = rows.iter().map(|row| match feature.of {
-                Own::Candidate(pick) => {
-                    let candidate = self.candidate(row);
-                    pick(candidate, self.bars.series[row.symbol].close[candidate.row as usize])
-                }
-                Own::Declared(at) => self.found.symbols[row.symbol].features[at][row.candidate as usize],
-            });
-            columns.push((feature.name.clone(), feature.doc.clone(), values.collect()));
-        }
-        Ok(columns)
+    fn features(&self, set: &FeatureSet, rows: &[Row<'_>]) -> Result<FeatureColumns, NodeError> {
+        let places: Vec<(usize, u32)> = rows.iter().map(|row| (row.symbol, row.candidate)).collect();
+        self.own.columns(set, self.bars, self.found, &places)
     }
-}
-
-/// A feature that the strategy itself gives, known at the signal.
-struct OwnFeature {
-    name: String,
-    doc: String,
-    of: Own,
-}
-
-/// Where a strategy's own feature comes from.
-enum Own {
-    /// The candidate and the close of its bar.
-    Candidate(fn(&Candidate, f64) -> f64),
-    /// A declared feature, by its place among them.
-    Declared(usize),
-}
-
-/// The features of the trigger: of the breakout both channels, of rules what they declare; of either the stop.
-fn strategy_features(strategy: &Strategy) -> Vec<OwnFeature> {
-    type Pick = fn(&Candidate, f64) -> f64;
-    let breakout: [(&str, &str, Pick); 4] = [
-        ("trigger_fast", "1 if the fast channel was broken", |it, _| f64::from(u8::from(it.fast))),
-        ("trigger_slow", "1 if the slow channel was broken", |it, _| f64::from(u8::from(it.slow))),
-        ("fast_clearance", "close / fast channel - 1", |it, _| it.fast_clearance),
-        ("slow_clearance", "close / slow channel - 1", |it, _| it.slow_clearance),
-    ];
-    let stop: (&str, &str, Pick) = ("stop_distance", "(close - stop) / close", |it, close| {
-        it.stop.map_or(f64::NAN, |stop| (close - stop) / close)
-    });
-    let own = |(name, doc, pick): (&str, &str, Pick)| OwnFeature {
-        name: name.to_owned(),
-        doc: doc.to_owned(),
-        of: Own::Candidate(pick),
-    };
-    let triggers = breakout.into_iter().filter(|_| strategy.breakout().is_some()).map(own);
-    let declared = strategy.features().into_iter().enumerate();
-    let declared = declared.map(|(at, (name, doc))| OwnFeature { name, doc, of: Own::Declared(at) });
-    // a strategy without a stop has no distance to it
-    let has_stop = strategy.rules().is_none_or(|rules| rules.file().stop.is_some());
-    triggers.chain(declared).chain(has_stop.then(|| own(stop))).collect()
 }
 
 fn trades_table(bars: &Bars, backtest: &Backtest) -> Table {
@@ -528,6 +470,7 @@ fn output(
 mod tests {
     use super::super::{PathStep, find_kind};
     use super::*;
+    use crate::strategy::Strategy;
 
     fn refused(features: serde_json::Value) -> ConfigError {
         find_kind("accumulate").unwrap().normalise(&json!({"features": features})).unwrap_err()
@@ -575,7 +518,7 @@ mod tests {
             found: &found,
             labels: &labels,
             label: &label,
-            own: strategy_features(&Strategy::default()),
+            own: SignalFeatures::of(&Strategy::default()),
             executed: BTreeSet::new(),
         };
         let set = FeatureSet::of("one", &["gap"]).unwrap();

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::accumulate::checked_features;
 use super::bars::{Market, Universe, read_strategy};
 use super::model_artifact::{PREDICTIONS, Predictions, json_artifact};
+use super::scoring::backtest_model;
 use super::signals::table_artifact;
 use super::{
     Behaviour, ConfigError, Descriptor, InputArtifact, InputPort, Kind, NodeContext, NodeError, NodeOutput, OutputPort,
@@ -14,13 +16,15 @@ use super::{
 };
 use crate::artifact::{Artifact, ArtifactType, Scalar};
 use crate::backtest::report::{
-    BacktestReport, BenchmarkKind, ReportInput, candidates_table, equity_table, markdown, trades_table,
+    BacktestReport, BenchmarkKind, MlComparison, ModelTag, ReportInput, candidates_table, equity_table, markdown,
+    trades_table,
 };
-use crate::backtest::{MlLimits, MlOverlay, MlRules, PortfolioRules, simulate};
-use crate::base::{Seed, Timestamp};
+use crate::backtest::{MlLimits, MlOverlay, MlRules, MlSizing, PortfolioRules, simulate};
+use crate::base::{Digest, Seed, Timestamp};
+use crate::feature::Features;
 use crate::market::Bars;
 use crate::stats::bootstrap::IntervalPlan;
-use crate::strategy::{IndicatorCache, signals};
+use crate::strategy::{IndicatorCache, Signals, Strategy, signals};
 use crate::table::Table;
 
 /// Trades a strategy on bars with one account.
@@ -34,10 +38,16 @@ pub struct BacktestConfig {
     universe: Universe,
     /// What the strategy is held against.
     benchmark: BenchmarkKind,
-    /// How probability and technical score make one ranking; without `predictions` it has no effect.
+    /// How probability and technical score make one ranking; without `predictions` or `model` it has no effect.
     prediction: MlRules,
-    /// Limits on positions that a probability decided; without `predictions` they have no effect.
+    /// Limits on positions that a probability decided; without `predictions` or `model` they have no effect.
     limits: MlLimits,
+    /// Sizes of positions that a probability decided; without `predictions` or `model` it has no effect.
+    sizing: MlSizing,
+    /// Features of `model`: those of the `accumulate` node that it was trained on.
+    features: Features,
+    /// Let `model` score signals of its own training span, and mark the whole result.
+    allow_in_sample: bool,
     /// Strategies that were tried before this one was chosen, for the deflated Sharpe ratio.
     #[schemars(range(min = 1))]
     tried: Option<u32>,
@@ -56,7 +66,7 @@ impl Kind for Backtest {
 
     const DESCRIPTOR: Descriptor = Descriptor {
         name: "backtest",
-        version: 1,
+        version: 2,
         doc: "Trades a strategy with one account and reports what it earned, what became of every signal, and what to doubt.",
         inputs: &[
             InputPort { many: false, name: "bars", types: &[ArtifactType::Bars], required: true, doc: "bars" },
@@ -73,6 +83,13 @@ impl Kind for Backtest {
                 types: &[ArtifactType::Predictions],
                 required: false,
                 doc: "probabilities out of sample, as `train` writes them; the backtest begins at the first one",
+            },
+            InputPort {
+                many: false,
+                name: "model",
+                types: &[ArtifactType::Model],
+                required: false,
+                doc: "a model instead of `predictions`: its folds score what they had not seen, itself what came after",
             },
         ],
         outputs: &[
@@ -109,6 +126,16 @@ impl Kind for Backtest {
             ValuePort { name: "alpha", kind: ValueType::Number, doc: "annual alpha against the benchmark, a share" },
             ValuePort { name: "signals", kind: ValueType::Number, doc: "signals of the window" },
             ValuePort { name: "filled", kind: ValueType::Number, doc: "signals that became a position" },
+            ValuePort {
+                name: "sharpe_difference",
+                kind: ValueType::Number,
+                doc: "Sharpe ratio with the model less that without it, over the same sessions",
+            },
+            ValuePort {
+                name: "in_sample",
+                kind: ValueType::Number,
+                doc: "signals scored by a model that had seen them; above 0 the result is in sample",
+            },
             ValuePort { name: "doubts", kind: ValueType::Number, doc: "findings that make the result doubtful" },
         ],
         behaviour: Behaviour { uses_as_of: true, ..Behaviour::PURE },
@@ -118,6 +145,8 @@ impl Kind for Backtest {
         config.universe.check()?;
         config.prediction.check().map_err(|error| ConfigError::at("prediction", error.to_string()))?;
         config.limits.check().map_err(|error| ConfigError::at("limits", error.to_string()))?;
+        config.sizing.check().map_err(|error| ConfigError::at("sizing", error.to_string()))?;
+        checked_features(&config.features)?;
         if let Some(defect) = config.intervals.defect() {
             return Err(ConfigError::at("intervals", defect));
         }
@@ -130,18 +159,17 @@ impl Kind for Backtest {
     fn run(config: &BacktestConfig, context: &NodeContext) -> Result<NodeOutput, NodeError> {
         let market = config.universe.load(context.input("bars")?, context)?;
         let strategy = read_strategy(context.input("strategy")?)?;
+        let strategy_digest = context.input("strategy")?.reference.sha256;
         let bars = &market.loaded.bars;
         context.report(1, 3, "signals");
         let cache = IndicatorCache::new();
         let found = signals(&strategy, bars, &cache).map_err(NodeError::failed)?;
-        let overlay = match context.inputs.get("predictions") {
-            Some(input) => Some(overlay(config, input, bars)?),
-            None => None,
-        };
-        let window = window(&market, overlay.as_ref());
+        let model = Asked::of(config, context, (&strategy, strategy_digest), (bars, &found), &market.sessions)?;
+        let window = window(&market, model.as_ref());
         context.report(2, 3, "simulation");
         let rules = PortfolioRules::from(&strategy);
-        let backtest = simulate(bars, &found, &rules, window, overlay.as_ref(), &context.cancel)?;
+        let overlay = model.as_ref().map(|model| &model.overlay);
+        let backtest = simulate(bars, &found, &rules, window.clone(), overlay, &context.cancel)?;
         if backtest.trades.len() < config.min_trades {
             let (found, needed) = (backtest.trades.len(), config.min_trades);
             return Err(NodeError::Insufficient { what: "closed trades", found, needed });
@@ -156,21 +184,91 @@ impl Kind for Backtest {
             benchmark: config.benchmark,
             tried: config.tried,
             tuned_until: config.tuned_until,
+            models: model.as_ref().map(|model| &model.tags),
         };
         let mut report = BacktestReport::of(&input);
-        report.add_intervals(&input, &config.intervals, Seed::new(config.seed), &context.cancel)?;
+        let seed = Seed::new(config.seed);
+        report.add_intervals(&input, &config.intervals, seed, &context.cancel)?;
+        if let Some(model) = &model {
+            let off = simulate(bars, &found, &rules, window, None, &context.cancel)?;
+            let sides = (&off, &backtest);
+            let (year, plan) = (bars.periods_per_year, Some(&config.intervals));
+            let (name, in_sample) = (model.name, model.in_sample);
+            report.add_model(MlComparison::of(name, in_sample, sides, year, plan, seed, &context.cancel)?);
+        }
         output(&input, &report)
     }
 }
 
 /// Sessions to trade: where a model has a say, those from its first probability on.
-fn window(market: &Market, overlay: Option<&MlOverlay>) -> std::ops::Range<u32> {
-    let first = overlay.and_then(|overlay| overlay.probability.keys().map(|(_, session)| *session).min());
-    let start = first.map_or(market.sessions.start, |first| first.max(market.sessions.start));
+fn window(market: &Market, model: Option<&Asked>) -> std::ops::Range<u32> {
+    let start = model.and_then(|model| model.first).unwrap_or(market.sessions.start).max(market.sessions.start);
     start.min(market.sessions.end)..market.sessions.end
 }
 
-fn overlay(config: &BacktestConfig, input: &InputArtifact, bars: &Bars) -> Result<MlOverlay, NodeError> {
+/// What a model says about the signals.
+struct Asked {
+    /// What probabilities are called in the report.
+    name: &'static str,
+    overlay: MlOverlay,
+    tags: BTreeMap<(u32, u32), ModelTag>,
+    in_sample: usize,
+    first: Option<u32>,
+}
+
+impl Asked {
+    fn of(
+        config: &BacktestConfig,
+        context: &NodeContext,
+        strategy: (&Strategy, Digest),
+        (bars, found): (&Bars, &Signals),
+        sessions: &std::ops::Range<u32>,
+    ) -> Result<Option<Self>, NodeError> {
+        let overlay = |probability, past| MlOverlay {
+            rules: config.prediction.clone(),
+            limits: Some(config.limits.clone()),
+            sizing: config.sizing,
+            probability,
+            past,
+        };
+        match (context.inputs.get("predictions"), context.inputs.get("model")) {
+            (None, None) => Ok(None),
+            (Some(_), Some(_)) => {
+                Err(NodeError::failed("expected `predictions` or `model`, found both: connect one of them"))
+            }
+            (Some(input), None) => {
+                let (predictions, probability) = predicted(input, bars)?;
+                let tag = |_: &f64| ModelTag {
+                    id: "predictions".to_owned(),
+                    digest: input.reference.sha256.to_string(),
+                    source: "fold".to_owned(),
+                };
+                Ok(Some(Self {
+                    name: "fold predictions",
+                    tags: probability.iter().map(|(place, p)| (*place, tag(p))).collect(),
+                    first: probability.keys().map(|(_, session)| *session).min(),
+                    overlay: overlay(probability, predictions.past()),
+                    in_sample: 0,
+                }))
+            }
+            (None, Some(input)) => {
+                let set = config.features.build().map_err(NodeError::failed)?;
+                let allow = config.allow_in_sample;
+                let model = backtest_model("model", input, strategy, &set, (bars, found), sessions, allow)?;
+                Ok(Some(Self {
+                    name: "model",
+                    overlay: overlay(model.probability, model.past),
+                    tags: model.tags,
+                    in_sample: model.in_sample,
+                    first: model.first,
+                }))
+            }
+        }
+    }
+}
+
+/// Predictions, and where each stands in the bars.
+fn predicted(input: &InputArtifact, bars: &Bars) -> Result<(Predictions, BTreeMap<(u32, u32), f64>), NodeError> {
     let table = Table::from_parquet(input.bytes()?).and_then(|table| table.expect_schema(PREDICTIONS));
     let predictions = Predictions::of(&table.map_err(NodeError::failed)?).map_err(NodeError::failed)?;
     let symbols: BTreeMap<&str, u32> = (0..).zip(&bars.series).map(|(at, it)| (it.symbol.as_str(), at)).collect();
@@ -185,7 +283,7 @@ fn overlay(config: &BacktestConfig, input: &InputArtifact, bars: &Bars) -> Resul
             predictions.row.len()
         )));
     }
-    Ok(MlOverlay { rules: config.prediction.clone(), limits: Some(config.limits.clone()), probability })
+    Ok((predictions, probability))
 }
 
 fn output(input: &ReportInput<'_>, report: &BacktestReport) -> Result<NodeOutput, NodeError> {
@@ -200,9 +298,19 @@ fn output(input: &ReportInput<'_>, report: &BacktestReport) -> Result<NodeOutput
     values.insert("signals", Scalar::count(report.funnel.candidates));
     values.insert("filled", Scalar::count(report.funnel.filled));
     values.insert("doubts", Scalar::count(report.doubts.len()));
+    let model = report.model.as_ref();
+    let of_model = |name: &str| model.and_then(|model| model.figure(name)).and_then(|figure| figure.difference);
+    values.insert("sharpe_difference", Scalar::number(of_model("sharpe")));
+    values.insert("in_sample", Scalar::count(model.map_or(0, |model| model.in_sample)));
+    let marked = match model {
+        None => String::new(),
+        Some(model) if model.in_sample > 0 => format!("; IN SAMPLE: {} signals", model.in_sample),
+        Some(_) => of_model("sharpe")
+            .map_or_else(String::new, |it| format!("; the model changed the Sharpe ratio by {it:+.2}")),
+    };
     let share = |name: &str| report.metric(name).map_or("-".to_owned(), |value| format!("{:.1} %", 100.0 * value));
     let summary = format!(
-        "{} trades of {} signals, {} to {}: return {}, Sharpe {}, deepest fall {}; {} doubts",
+        "{} trades of {} signals, {} to {}: return {}, Sharpe {}, deepest fall {}; {} doubts{marked}",
         input.backtest.trades.len(),
         report.funnel.candidates,
         report.from.date(),

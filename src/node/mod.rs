@@ -20,9 +20,15 @@ mod leaderboard;
 mod model_artifact;
 mod noop;
 mod optimize_parameters;
+mod paper;
 mod pipeline;
 #[cfg(test)]
 mod schema_tests;
+mod score;
+mod scoring;
+#[cfg(test)]
+mod scoring_tests;
+mod signal_features;
 mod signals;
 mod train;
 
@@ -34,6 +40,7 @@ pub use kind::{
 };
 pub use optimize_parameters::{StudyRecord, StudyRecordError, probability};
 pub use pipeline::PipelineConfig;
+pub(crate) use scoring::{BacktestModel, backtest_model};
 pub use signals::{SignalCount, count_signals};
 
 /// Every kind a pipeline may name.
@@ -45,6 +52,8 @@ pub const KINDS: &[&dyn NodeKind] = &[
     &evaluate::Evaluate,
     &drift_check::DriftCheck,
     &deploy_if_better::DeployIfBetter,
+    &score::Score,
+    &paper::Paper,
     &leaderboard::Leaderboard,
     &audit::Audit,
     &command::Command,

@@ -19,6 +19,7 @@ use serde_json::Value;
 
 use super::signals::Signals;
 use crate::artifact::{Artifact, ArtifactType};
+use crate::backtest::{PastOutcome, PastPrediction};
 use crate::base::Timestamp;
 use crate::model::{Calibrator, Model};
 use crate::node::{InputArtifact, NodeError};
@@ -76,6 +77,14 @@ impl Predictions {
             win: table.bools("win")?.to_vec(),
             r: table.floats("r")?.to_vec(),
         })
+    }
+
+    /// What thresholds are made of.
+    pub(super) fn past(&self) -> Vec<PastPrediction> {
+        let outcome = |at: usize| PastOutcome { known: self.exit_ts[at], win: self.win[at], r: self.r[at] };
+        let one =
+            |at| PastPrediction { ts: self.ts[at], probability: self.probability[at], outcome: Some(outcome(at)) };
+        (0..self.row.len()).map(one).collect()
     }
 
     /// The columns of `predictions@1`.

@@ -13,6 +13,7 @@ fn smallest(kind: &str) -> Value {
     match kind {
         "optimize-parameters" => json!({"objective": {"metric": "sharpe"}}),
         "deploy-if-better" => json!({"registry": "quality"}),
+        "paper" => json!({"book": "daily"}),
         "command" => json!({"argv": ["true"], "outputs": {"out": {"path": "out"}}}),
         "pipeline" => json!({"file": "pipelines/weekly.yaml"}),
         _ => json!({}),

@@ -9,6 +9,7 @@ use super::entry::{EntryAction, ModelVersion};
 use super::error::RegistryError;
 use super::history::History;
 use super::log::{Registry, Stamp, Step};
+use crate::artifact::Books;
 use crate::base::{Digest, Timestamp};
 
 /// What a promotion asks for.
@@ -67,6 +68,11 @@ impl RegistryClient {
     /// What tells it the time.
     pub fn clock(&self) -> Arc<dyn Fn() -> Timestamp + Send + Sync> {
         Arc::clone(&self.now)
+    }
+
+    /// The books of the same store.
+    pub fn books(&self) -> Books {
+        Books::new(self.registry.store().clone(), self.runtime.clone(), self.txn.clone())
     }
 
     /// Reads and checks a model's log.

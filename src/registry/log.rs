@@ -39,6 +39,11 @@ impl Registry {
         Self { store }
     }
 
+    /// The store that it is kept in.
+    pub const fn store(&self) -> &Store {
+        &self.store
+    }
+
     /// The models that have a log, sorted.
     ///
     /// # Errors

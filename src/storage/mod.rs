@@ -15,7 +15,7 @@
 //! | `fault` | faults on purpose, for tests |
 //! | `leftovers.rs` | what a killed write leaves on disk |
 //!
-//! On a local disk, objects below `registry/` and `pins/` are flushed to disk with the folders that name them before a create is
+//! On a local disk, objects below `registry/`, `books/` and `pins/` are flushed to disk with the folders that name them before a create is
 //! answered, and [`Storage::flush`] does the same for what an entry refers to. Not guaranteed: that other objects survive a
 //! power loss. They are read back by digest or by seal, so a torn one counts as absent and is made again.
 

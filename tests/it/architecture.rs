@@ -13,7 +13,7 @@ const LAYERS: &[&[&str]] = &[
     &["attest", "storage", "table", "indicator", "metric", "stats"],
     &["artifact", "market", "synth"],
     &["expression"],
-    &["registry", "tune", "model", "drift", "label", "feature", "split", "backtest", "strategy", "monitor"],
+    &["registry", "tune", "model", "drift", "label", "feature", "split", "backtest", "strategy", "monitor", "score"],
     &["node"],
     &["plan", "pipeline"],
     &["engine"],

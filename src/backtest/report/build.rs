@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::assumptions::assumptions;
 use super::benchmark::{BenchmarkKind, benchmark_returns};
+use super::comparison::MlComparison;
 use super::doubts::{Doubt, doubts};
 use crate::backtest::{Backtest, BacktestWarning, ExitReason, Funnel, OpenPosition, PortfolioRules};
 use crate::base::{CancelToken, Cancelled, Seed, Timestamp};
@@ -41,6 +42,19 @@ pub struct ReportInput<'a> {
     pub tried: Option<u32>,
     /// The end of the data that the strategy was chosen on.
     pub tuned_until: Option<Timestamp>,
+    /// Which model stands for the probability of a signal, by (symbol index, signal session); `None` without models.
+    pub models: Option<&'a BTreeMap<(u32, u32), ModelTag>>,
+}
+
+/// The model that stands for a probability.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ModelTag {
+    /// What it is called.
+    pub id: String,
+    /// SHA-256 of it.
+    pub digest: String,
+    /// Where the probability comes from: `fold`, `model`, `out_of_fold`, `in_sample`.
+    pub source: String,
 }
 
 impl ReportInput<'_> {
@@ -156,6 +170,9 @@ pub struct BacktestReport {
     pub warnings: Vec<BacktestWarning>,
     /// Bars that were left out, each with its reason.
     pub dropped_bars: Vec<String>,
+    /// What a model changed, where one was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<MlComparison>,
 }
 
 impl BacktestReport {
@@ -198,9 +215,22 @@ impl BacktestReport {
             doubts: Vec::new(),
             warnings: backtest.warnings.clone(),
             dropped_bars: input.dropped_bars.to_vec(),
+            model: None,
         };
         report.doubts = doubts(input, &report);
         report
+    }
+
+    /// Adds what a model changed. A model that had seen the signals makes the whole result doubtful.
+    pub fn add_model(&mut self, comparison: MlComparison) {
+        if comparison.in_sample > 0 {
+            let message = format!(
+                "{} signals were scored by a model that had learnt from them: every figure with the model is in sample",
+                comparison.in_sample
+            );
+            self.doubts.insert(0, Doubt { code: "model_in_sample".to_owned(), message });
+        }
+        self.model = Some(comparison);
     }
 
     /// Adds bootstrap intervals to the figures that decisions are made by.
@@ -238,6 +268,11 @@ pub fn metric_text(metric: &MetricValue) -> String {
         }
         None => text,
     }
+}
+
+/// A value as people read it in the unit of a figure; `-` where it is undefined.
+pub fn text_in_unit(metric: &MetricValue, value: Option<f64>) -> String {
+    value.map_or("-".to_owned(), |value| value_text(metric.unit, value))
 }
 
 fn value_text(unit: MetricUnit, value: f64) -> String {

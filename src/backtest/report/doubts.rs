@@ -34,6 +34,12 @@ pub const DOUBTS: &[(&str, &str, Finding)] = &[
         "A figure that live trading hardly ever shows; look for a glance at the future first.",
         suspicious,
     ),
+    (
+        "model_in_sample",
+        "Signals were scored by a model that had learnt from them.",
+        // known to whoever asked the model, see `BacktestReport::add_model`
+        |_, _| None,
+    ),
     ("not_significant", "The probability that the true Sharpe ratio is above 0 is below 95 %.", not_significant),
     ("in_sample", "Part of the window was used to choose the strategy.", in_sample),
     ("selection_unknown", "Nobody said which data the parameters were chosen on.", selection_unknown),

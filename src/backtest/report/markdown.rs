@@ -19,6 +19,17 @@ pub fn markdown(report: &BacktestReport) -> String {
         text.push_str("\n## Doubts\n\n");
         report.doubts.iter().for_each(|it| text.push_str(&format!("- `{}`: {}\n", it.code, it.message)));
     }
+    if let Some(model) = &report.model {
+        let marked = if model.in_sample > 0 { ", IN SAMPLE" } else { "" };
+        let _ = writeln!(
+            text,
+            "\n## With the model and without ({}{marked})\n\n| figure | without | with | difference |\n|---|---:|---:|---:|",
+            model.probabilities
+        );
+        for [name, off, on, difference] in model.rows() {
+            let _ = writeln!(text, "| {name} | {off} | {on} | {difference} |");
+        }
+    }
     for (group, title) in MetricGroup::ALL {
         let _ = writeln!(text, "\n## {title}\n\n| figure | strategy | {} |\n|---|---:|---:|", report.benchmark.title());
         for metric in report.metrics.iter().filter(|metric| metric.group == *group) {

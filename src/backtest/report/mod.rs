@@ -6,6 +6,7 @@
 //! | [`BacktestReport`], from a [`ReportInput`] | `build.rs` |
 //! | buy and hold, equal weight | `benchmark.rs` |
 //! | what the simulation took for granted | `assumptions.rs` |
+//! | with the model and without it | `comparison.rs` |
 //! | findings that should keep a reader from believing it | `doubts.rs` |
 //! | trades, equity and candidates as tables | `tables.rs` |
 //! | plots as text, SVG and a page | `plot.rs` |
@@ -16,6 +17,7 @@
 mod assumptions;
 mod benchmark;
 mod build;
+mod comparison;
 mod doubts;
 mod markdown;
 mod plot;
@@ -25,8 +27,10 @@ mod tests;
 
 pub use benchmark::{BenchmarkKind, benchmark_returns};
 pub use build::{
-    BacktestReport, ExitCount, REPORT_VERSION, ReportInput, SymbolResult, WorstDrawdown, YearReturn, metric_text,
+    BacktestReport, ExitCount, ModelTag, REPORT_VERSION, ReportInput, SymbolResult, WorstDrawdown, YearReturn,
+    metric_text, text_in_unit,
 };
+pub use comparison::{ComparedFigure, MlComparison};
 pub use doubts::{DOUBTS, Doubt};
 pub use markdown::markdown;
 pub use plot::{equity_page, equity_svg, equity_text};

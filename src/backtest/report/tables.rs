@@ -1,8 +1,10 @@
 //! Trades, equity and candidates as tables.
 
+use std::collections::BTreeMap;
+
 use super::benchmark::benchmark_returns;
 use super::build::ReportInput;
-use crate::backtest::{CandidateState, Trade};
+use crate::backtest::{CandidateRecord, CandidateState, Rejection, Trade};
 use crate::strategy::Side;
 use crate::table::{Table, Values};
 
@@ -13,8 +15,50 @@ fn side_name(side: Side) -> String {
     }
 }
 
-/// The `trades@2` table: one row a closed trade, in the order of the exits.
+/// Columns that say what a model did with signals: `ml_prob` to `ml_source`.
+fn with_model_columns(table: Table, input: &ReportInput<'_>, records: &[Option<&CandidateRecord>]) -> Table {
+    let text = |get: &dyn Fn(&CandidateRecord) -> String| {
+        Values::Text(records.iter().map(|record| record.map_or_else(String::new, get)).collect())
+    };
+    let float = |get: fn(&CandidateRecord) -> Option<f64>| {
+        Values::Float(records.iter().map(|record| record.and_then(get).unwrap_or(f64::NAN)).collect())
+    };
+    let tag = |record: &CandidateRecord| input.models.and_then(|models| models.get(&(record.symbol, record.session)));
+    let decision = |record: &CandidateRecord| match (record.reason, record.state) {
+        (None, _) => String::new(),
+        (Some(_), CandidateState::Rejected(Rejection::MlRejected)) => "drop".to_owned(),
+        (Some(_), _) => "keep".to_owned(),
+    };
+    table
+        .with("ml_prob", "calibrated probability of a win", float(|it| it.probability))
+        .with(
+            "ml_score",
+            "what it was ranked by, where a model was asked",
+            float(|it| it.reason.map(|_| it.rank_score)),
+        )
+        .with(
+            "model_id",
+            "the model that stands for the probability",
+            text(&|it| tag(it).map_or_else(String::new, |tag| tag.id.clone())),
+        )
+        .with(
+            "model_digest",
+            "SHA-256 of that model",
+            text(&|it| tag(it).map_or_else(String::new, |tag| tag.digest.clone())),
+        )
+        .with(
+            "ml_source",
+            "where the probability comes from",
+            text(&|it| tag(it).map_or_else(String::new, |tag| tag.source.clone())),
+        )
+        .with("ml_decision", "keep or drop", text(&decision))
+        .with("ml_reason", "why", text(&|it| it.reason.map_or_else(String::new, |reason| reason.name().to_owned())))
+}
+
+/// The `trades@3` table: one row a closed trade, in the order of the exits.
 pub fn trades_table(input: &ReportInput<'_>) -> Table {
+    let by_candidate: BTreeMap<(u32, u32), &CandidateRecord> =
+        input.backtest.candidates.iter().map(|it| ((it.symbol, it.candidate), it)).collect();
     let trades = &input.backtest.trades;
     let ts = |session: u32| input.bars.sessions[session as usize];
     let float = |get: &dyn Fn(&Trade) -> f64| Values::Float(trades.iter().map(get).collect());
@@ -22,7 +66,7 @@ pub fn trades_table(input: &ReportInput<'_>) -> Table {
         |get: fn(&Trade) -> Option<f64>| Values::Float(trades.iter().map(|it| get(it).unwrap_or(f64::NAN)).collect());
     let time = |get: fn(&Trade) -> u32| Values::Time(trades.iter().map(|it| ts(get(it))).collect());
     let text = |get: &dyn Fn(&Trade) -> String| Values::Text(trades.iter().map(get).collect());
-    Table::new("trades@2")
+    let table = Table::new("trades@3")
         .with("symbol", "ticker", text(&|it| input.bars.series[it.symbol as usize].symbol.clone()))
         .with("side", "long or short", text(&|it| side_name(it.side)))
         .with("signal_ts", "session of the signal, UTC", time(|it| it.signal_session))
@@ -52,7 +96,9 @@ pub fn trades_table(input: &ReportInput<'_>) -> Table {
             "limits that cut the quantity",
             text(&|it| it.caps.iter().map(|cap| cap.name()).collect::<Vec<_>>().join(" ")),
         )
-        .with("exit_reason", "what ended the trade", text(&|it| it.exit_reason.name().to_owned()))
+        .with("exit_reason", "what ended the trade", text(&|it| it.exit_reason.name().to_owned()));
+    let records: Vec<_> = trades.iter().map(|it| by_candidate.get(&(it.symbol, it.candidate)).copied()).collect();
+    with_model_columns(table, input, &records)
 }
 
 /// The `equity@1` table: one row a session of the window.
@@ -86,7 +132,7 @@ pub fn equity_table(input: &ReportInput<'_>) -> Table {
     }
 }
 
-/// The `candidates@1` table: one row a trigger, and the one state it ended in.
+/// The `candidates@2` table: one row a trigger, and the one state it ended in.
 pub fn candidates_table(input: &ReportInput<'_>) -> Table {
     let records = &input.backtest.candidates;
     let text =
@@ -100,7 +146,7 @@ pub fn candidates_table(input: &ReportInput<'_>) -> Table {
         CandidateState::Rejected(crate::backtest::Rejection::SlotsFull { rank }) => f64::from(*rank),
         _ => f64::NAN,
     };
-    Table::new("candidates@1")
+    let table = Table::new("candidates@2")
         .with("symbol", "ticker", text(&|it| input.bars.series[it.symbol as usize].symbol.clone()))
         .with(
             "ts",
@@ -115,5 +161,6 @@ pub fn candidates_table(input: &ReportInput<'_>) -> Table {
             "rank",
             "place among the orders of its session, where slots were full",
             Values::Float(records.iter().map(|it| rank(&it.state)).collect()),
-        )
+        );
+    with_model_columns(table, input, &records.iter().map(Some).collect::<Vec<_>>())
 }

@@ -38,6 +38,7 @@ fn with<T>(rules: &PortfolioRules, benchmark: BenchmarkKind, read: impl Fn(&Repo
         benchmark,
         tried: None,
         tuned_until: None,
+        models: None,
     })
 }
 

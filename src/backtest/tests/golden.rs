@@ -129,6 +129,7 @@ fn figures_agree(name: &str, case: &Value, bars: &Bars, rules: &PortfolioRules, 
         benchmark: BenchmarkKind::BuyAndHold,
         tried: None,
         tuned_until: None,
+        models: None,
     });
     for (figure, statistic, factor) in [
         ("total_return", "Return [%]", 100.0),

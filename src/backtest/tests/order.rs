@@ -327,6 +327,7 @@ fn by_model(limits: MlLimits, bars: &[Ohlc]) -> Backtest {
         rules: MlRules { mode: PredictionMode::Replace, ..MlRules::default() },
         limits: Some(limits),
         probability: probability.collect(),
+        ..MlOverlay::default()
     };
     run_with(&symbols, &free(), Side::Long, Some(&overlay))
 }

@@ -51,6 +51,12 @@ pub(super) fn screen(input: &ReportInput<'_>, report: &BacktestReport, all: bool
     );
     let _ = writeln!(text, "{}", equity_text(input, PLOT.0, PLOT.1));
     let _ = writeln!(text, "{}\n", figures(report, all));
+    if let Some(model) = &report.model {
+        let marked = if model.in_sample > 0 { ", IN SAMPLE" } else { "" };
+        let title = format!("{}{marked}", model.probabilities);
+        let header = [title.as_str(), "without", "with", "difference"];
+        let _ = writeln!(text, "{}\n", table(&header, model.rows().into_iter().map(Vec::from)));
+    }
     let _ = writeln!(text, "{}", signals(report));
     if !report.exits.is_empty() {
         let rows = report.exits.iter().map(|it| {

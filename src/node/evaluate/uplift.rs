@@ -13,6 +13,7 @@ use crate::base::{Seed, Timestamp};
 use crate::market::Bars;
 use crate::metric::trading::{self, TradeReport, TradingReport, trade_report, trading_report};
 use crate::node::bars::read_strategy;
+use crate::node::model_artifact::StoredModel;
 use crate::node::{NodeContext, NodeError};
 use crate::registry::gate::{PairedReturns, TradingNumbers};
 use crate::stats::bootstrap::{Interval, interval};
@@ -125,9 +126,13 @@ pub(super) fn measure(
     let run = |overlay: Option<&MlOverlay>| simulate(bars, &found, &rules, window.clone(), overlay, &context.cancel);
     let without = run(None)?;
     // all sides trade by the same limits, so that only the ranking differs
-    let filtered = |scores: &[f64]| {
-        let probability = probabilities(rows, scores, bars);
-        let with = run(Some(&MlOverlay { rules: config.prediction.clone(), limits: None, probability }));
+    let filtered = |port: &'static str, scores: &[f64]| {
+        let with = run(Some(&MlOverlay {
+            rules: config.prediction.clone(),
+            probability: probabilities(rows, scores, bars),
+            past: StoredModel::read(context.input(port)?)?.out_of_fold.past(),
+            ..MlOverlay::default()
+        }));
         context.cancel.check()?;
         match with {
             Ok(with) => Ok((Some(with), None)),
@@ -138,8 +143,9 @@ pub(super) fn measure(
             Err(error) => Err(NodeError::from(error)),
         }
     };
-    let (with, refused) = filtered(&rows.candidate)?;
-    let champion = rows.champion.as_deref().map(&filtered).transpose()?.and_then(|(champion, _)| champion);
+    let (with, refused) = filtered("candidate", &rows.candidate)?;
+    let champion = rows.champion.as_deref().map(|scores| filtered("champion", scores)).transpose()?;
+    let champion = champion.and_then(|(champion, _)| champion);
     let year = bars.periods_per_year;
     let (difference, range) = match &with {
         Some(with) => sharpe_difference(&without.returns(), &with.returns(), year, config, seed, context)?,

@@ -23,7 +23,7 @@ pub(super) fn only_its_own(kind: &'static dyn NodeKind) -> Value {
         required.push("with");
     }
     let mut fields = Map::from_iter([("with".to_owned(), settings)]);
-    let inputs = if about.behaviour.open_inputs { any_inputs() } else { inputs(about.inputs) };
+    let inputs = if about.behaviour.open_inputs { open(about.inputs) } else { inputs(about.inputs) };
     if has_required(&inputs) {
         required.push("inputs");
     }
@@ -46,17 +46,31 @@ fn has_required(shape: &Value) -> bool {
 }
 
 fn inputs(ports: &[InputPort]) -> Value {
-    let input = |port: &InputPort| {
-        let pattern = if port.many { pattern::artifacts() } else { pattern::one_artifact() };
-        let types: Vec<&str> = port.types.iter().map(|kind| kind.name()).collect();
-        (port.name.to_owned(), described(&format!("{}: {}", types.join(" or "), port.doc), node::input(&pattern)))
-    };
-    let required: Vec<&str> = ports.iter().filter(|port| port.required).map(|port| port.name).collect();
-    closed(ports.iter().map(input).collect(), &required)
+    closed(ports.iter().map(input).collect(), &required(ports))
 }
 
-fn any_inputs() -> Value {
-    json!({"type": ["object", "null"], "propertyNames": {"pattern": pattern::plain()}})
+fn input(port: &InputPort) -> (String, Value) {
+    let pattern = if port.many { pattern::artifacts() } else { pattern::one_artifact() };
+    let types: Vec<&str> = port.types.iter().map(|kind| kind.name()).collect();
+    (port.name.to_owned(), described(&format!("{}: {}", types.join(" or "), port.doc), node::input(&pattern)))
+}
+
+fn required(ports: &[InputPort]) -> Vec<&'static str> {
+    ports.iter().filter(|port| port.required).map(|port| port.name).collect()
+}
+
+/// Inputs of any name beside those of the table.
+fn open(ports: &[InputPort]) -> Value {
+    let mut shape = json!({"type": ["object", "null"], "propertyNames": {"pattern": pattern::plain()}});
+    let required = required(ports);
+    if !ports.is_empty() {
+        shape["properties"] = Value::Object(ports.iter().map(input).collect());
+    }
+    if !required.is_empty() {
+        shape["type"] = "object".into();
+        shape["required"] = json!(required);
+    }
+    shape
 }
 
 /// A mapping of these fields and no other; where none is required, nothing stands for an empty one.
