@@ -71,7 +71,11 @@ fn leaves(kind: &'static dyn NodeKind, schema: &Value, place: &str, config: &Val
 }
 
 /// Bounds that a value keeps only beside another value, and why.
-const BESIDE_OTHERS: &[(&str, &str)] = &[("train/validation/step", "a step is at least as long as a test window")];
+const BESIDE_OTHERS: &[(&str, &str)] = &[
+    ("train/validation/step", "a step is at least as long as a test window"),
+    ("backtest/sizing/ml_scale/max", "the largest factor is at least the smallest"),
+    ("score/sizing/ml_scale/max", "the largest factor is at least the smallest"),
+];
 
 /// Words that a setting takes only beside another value, and why.
 const WORDS_BESIDE_OTHERS: &[(&str, &str, &str)] = &[

@@ -478,7 +478,14 @@ fn output(
         };
         let marked = if in_sample > 0 { format!("; IN SAMPLE: {in_sample}") } else { String::new() };
         let novel = if novel > 0 { format!("; {novel} novel") } else { String::new() };
-        format!("{when}: {} signals, {kept} kept, {missing} without a probability{novel}{marked}", scored.rows.len())
+        let notes = match lints.len() {
+            0 => String::new(),
+            1 => format!("; note: {}", lints[0]),
+            many => format!("; {many} notes in the report"),
+        };
+        let signals =
+            if scored.rows.len() == 1 { "1 signal".to_owned() } else { format!("{} signals", scored.rows.len()) };
+        format!("{when}: {signals}, {kept} kept, {missing} without a probability{novel}{marked}{notes}")
     };
     let report = report(&table, &summary, lints).map_err(NodeError::failed)?;
     Ok(NodeOutput {

@@ -86,6 +86,10 @@ impl MlComparison {
         Ok(Self { probabilities: probabilities.to_owned(), in_sample, figures })
     }
 
+    /// What a reader must know of the two sides.
+    pub const NOTE: &str =
+        "with: limits and sizes of positions of the model hold too; set `limits` to null to compare the ranking alone";
+
     /// A figure by name.
     pub fn figure(&self, name: &str) -> Option<&ComparedFigure> {
         self.figures.iter().find(|figure| figure.name == name)
@@ -96,7 +100,7 @@ impl MlComparison {
         let number = |name: &str, value: Option<f64>, is_difference: bool| {
             let Some(value) = value else { return "-".to_owned() };
             let sign = if is_difference { "+" } else { "" };
-            let shown = match (name, sign) {
+            match (name, sign) {
                 ("sharpe", "+") => format!("{value:+.2}"),
                 ("sharpe", _) => format!("{value:.2}"),
                 ("trades", "+") => format!("{value:+.0}"),
@@ -104,8 +108,7 @@ impl MlComparison {
                 ("expectancy_r", _) => format!("{value:+.2} R"),
                 (_, "+") => format!("{:+.2} %", 100.0 * value),
                 _ => format!("{:.2} %", 100.0 * value),
-            };
-            shown
+            }
         };
         let row = |it: &ComparedFigure| {
             let name = it.name.as_str();

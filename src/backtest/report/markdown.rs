@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::build::{BacktestReport, metric_text};
+use super::comparison::MlComparison;
 use crate::metric::trading::MetricGroup;
 
 /// Writes the report as Markdown: findings first, then figures, then what became of the signals.
@@ -29,6 +30,7 @@ pub fn markdown(report: &BacktestReport) -> String {
         for [name, off, on, difference] in model.rows() {
             let _ = writeln!(text, "| {name} | {off} | {on} | {difference} |");
         }
+        let _ = writeln!(text, "\n{}", MlComparison::NOTE);
     }
     for (group, title) in MetricGroup::ALL {
         let _ = writeln!(text, "\n## {title}\n\n| figure | strategy | {} |\n|---|---:|---:|", report.benchmark.title());

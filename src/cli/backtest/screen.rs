@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::super::render::table;
 use crate::backtest::Rejection;
-use crate::backtest::report::{BacktestReport, BenchmarkKind, ReportInput, equity_text, metric_text};
+use crate::backtest::report::{BacktestReport, BenchmarkKind, MlComparison, ReportInput, equity_text, metric_text};
 use crate::metric::trading::MetricGroup;
 
 /// The figures that most readers ask for.
@@ -56,6 +56,7 @@ pub(super) fn screen(input: &ReportInput<'_>, report: &BacktestReport, all: bool
         let title = format!("{}{marked}", model.probabilities);
         let header = [title.as_str(), "without", "with", "difference"];
         let _ = writeln!(text, "{}\n", table(&header, model.rows().into_iter().map(Vec::from)));
+        let _ = writeln!(text, "{}\n", MlComparison::NOTE);
     }
     let _ = writeln!(text, "{}", signals(report));
     if !report.exits.is_empty() {

@@ -110,8 +110,8 @@ pub(super) fn output(
     let percent = |name: &str| report.metric(name).map_or("-".to_owned(), |value| format!("{:.2} %", 100.0 * value));
     let added = match (appended, config.mode) {
         (0, _) => "nothing to add".to_owned(),
-        (many, PaperMode::Apply) => format!("{many} sessions added"),
-        (many, PaperMode::Shadow) => format!("{many} sessions not added (shadow)"),
+        (many, PaperMode::Apply) => format!("{} added", counted(many, "session")),
+        (many, PaperMode::Shadow) => format!("{} not added (shadow)", counted(many, "session")),
     };
     let agrees = match account.differences.len() {
         0 => "agrees with the backtest".to_owned(),
@@ -120,14 +120,14 @@ pub(super) fn output(
     };
     let marked = if in_sample > 0 { format!("; IN SAMPLE: {in_sample} decisions") } else { String::new() };
     let summary = format!(
-        "book `{}`, {first} to {last}: {added}; equity {:.2}, return {}, deepest fall {}, {} trades, {} open; {} orders; {agrees}{marked}",
+        "book `{}`, {first} to {last}: {added}; equity {:.2}, return {}, deepest fall {}, {}, {} open; {}; {agrees}{marked}",
         config.book,
         report.final_equity,
         percent("total_return"),
         percent("max_drawdown"),
-        account.backtest.trades.len(),
+        counted(account.backtest.trades.len(), "trade"),
         account.backtest.open_at_end.len(),
-        orders.len(),
+        counted(orders.len(), "order"),
     );
     account.differences.iter().for_each(|difference| (context.log)(&format!("difference: {difference}")));
     let text = text(config, kept, &summary, &held, &orders, &report, missed);
@@ -159,6 +159,10 @@ pub(super) fn output(
         .into(),
         summary,
     })
+}
+
+fn counted(count: usize, thing: &str) -> String {
+    if count == 1 { format!("1 {thing}") } else { format!("{count} {thing}s") }
 }
 
 /// Decisions whose probability comes from a model that had seen the session.
