@@ -17,8 +17,7 @@ use super::pipeline_args::environment;
 use super::render::table;
 use crate::artifact::{Artifact, ArtifactRef, ArtifactType, Ledger, Payload, Scratch, Store};
 use crate::base::{CancelToken, Digest, Timestamp};
-use crate::engine::read_dataset;
-use crate::market::ReadOptions;
+use crate::engine::find_data_files;
 use crate::node::{InputArtifact, NodeContext, NodeError, find_kind};
 use crate::registry::{Registry, RegistryClient};
 use crate::table::Table;
@@ -166,8 +165,10 @@ pub(super) fn merge(fields: &mut Map<String, Value>, path: &[&str], value: Value
 }
 
 async fn bars(session: &Session, path: &str) -> Result<InputArtifact, CliError> {
-    let dataset = read_dataset(path, &ReadOptions::default(), true, &session.access.nowhere()).await;
-    let tree = dataset.map_err(CliError::DataFile)?.to_tree()?;
+    let mut tree = BTreeMap::new();
+    for found in find_data_files(path, &session.access.nowhere()).await.map_err(CliError::DataFile)? {
+        tree.insert(found.name.clone(), found.read().await.map_err(CliError::DataFile)?);
+    }
     let names: Vec<&[u8]> = tree.keys().map(|name| name.as_bytes()).collect();
     let bytes = tree.values().map(|bytes| bytes.len() as u64).sum();
     // nothing is stored under it, and nothing asks for it
