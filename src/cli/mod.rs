@@ -31,6 +31,7 @@ mod inspect;
 mod kinds;
 mod logs;
 mod metrics;
+mod model;
 mod monitor;
 mod outside;
 mod pipeline_args;
@@ -130,6 +131,9 @@ enum Command {
     /// Look at the model registry, or roll a model back.
     #[command(subcommand)]
     Registry(registry::RegistryCommand),
+    /// Show a model, write it for another library, or look at one that another library saved.
+    #[command(subcommand)]
+    Model(model::ModelCommand),
     /// Remove what no model, no kept run and no pin refers to.
     Gc(gc::GcArgs),
     /// Keep a run or an object for good.
@@ -180,6 +184,7 @@ impl Command {
             Self::Schedule(_) => "schedule",
             Self::Study(_) => "study",
             Self::Registry(_) => "registry",
+            Self::Model(_) => "model",
             Self::Gc(_) => "gc",
             Self::Pin(_) => "pin",
             Self::Kinds(_) => "kinds",
@@ -329,6 +334,7 @@ pub fn main() -> ExitCode {
             Command::Graph(args) => graph::graph(&session, &args),
             Command::Schedule(command) => schedule::schedule(&session, &command),
             Command::Study(command) => study::study(&session, &command).await,
+            Command::Model(command) => model::model(&session, &command).await,
             Command::Registry(command) => registry::registry(&session, &command).await,
             Command::Gc(args) => gc::gc(&session, &args).await,
             Command::Pin(command) => gc::pin(&session, &command).await,

@@ -15,9 +15,12 @@ mod command;
 mod deploy_if_better;
 mod drift_check;
 mod evaluate;
+mod explain;
+mod import_model;
 mod kind;
 mod leaderboard;
 mod model_artifact;
+mod model_files;
 mod noop;
 mod optimize_parameters;
 mod paper;
@@ -38,6 +41,7 @@ pub use kind::{
     Behaviour, ConfigError, Declared, Descriptor, Executor, InputArtifact, InputPort, Kind, Named, NodeContext,
     NodeError, NodeFiles, NodeKind, NodeOutput, OutputPort, PathStep, PinnedFile, ValuePort, ValueType, read_config,
 };
+pub use model_files::ModelFiles;
 pub use optimize_parameters::{StudyRecord, StudyRecordError, probability};
 pub use pipeline::PipelineConfig;
 pub(crate) use scoring::{BacktestModel, backtest_model};
@@ -49,7 +53,9 @@ pub const KINDS: &[&dyn NodeKind] = &[
     &backtest::Backtest,
     &optimize_parameters::OptimizeParameters,
     &train::Train,
+    &import_model::ImportModel,
     &evaluate::Evaluate,
+    &explain::Explain,
     &drift_check::DriftCheck,
     &deploy_if_better::DeployIfBetter,
     &score::Score,

@@ -14,6 +14,7 @@ fn smallest(kind: &str) -> Value {
         "optimize-parameters" => json!({"objective": {"metric": "sharpe"}}),
         "deploy-if-better" => json!({"registry": "quality"}),
         "paper" => json!({"book": "daily"}),
+        "import-model" => json!({"trained_until": "2026-01-01"}),
         "command" => json!({"argv": ["true"], "outputs": {"out": {"path": "out"}}}),
         "pipeline" => json!({"file": "pipelines/weekly.yaml"}),
         _ => json!({}),
