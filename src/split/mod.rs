@@ -8,19 +8,26 @@
 //! |---|---|---|
 //! | [`walk_forward`] | end before the test window opens | training and validation of every published figure |
 //! | [`purged_k_fold`] | before and after the block, purged and embargoed | diagnostics where data is scarce |
-//! | [`inner_split`] | the older part of a training set, purged | early stopping, threshold choice |
+//! | [`combinatorial_purged`] | around several blocks at once | the spread of a score over many histories |
+//! | [`inner_split`] | the older part of a training set, purged | early stopping, feature selection |
+//!
+//! [`Validation`] is what a user writes of the first three.
 //!
 //! Not guaranteed: rows of the same session that sit on the same side of a border are not made independent of each
 //! other; [`uniqueness`] measures how much they overlap.
 
-mod k_fold;
+mod combinatorial;
+mod inner;
 mod purge;
 #[cfg(test)]
 mod tests;
+mod validation;
 mod walk_forward;
 
-pub use k_fold::{InnerSplit, inner_split, purged_k_fold};
+pub use combinatorial::{Blocks, MAX_COMBINATIONS, combinatorial_purged, purged_k_fold};
+pub use inner::{InnerSplit, inner_split};
 pub use purge::{Purged, Span, purge_around, uniqueness};
+pub use validation::{Validation, ValidationScheme};
 pub use walk_forward::{Fold, FoldPlan, Scheme, SkipReason, SkippedFold, WalkForward, walk_forward};
 
 /// Why rows cannot be split as asked.
@@ -62,13 +69,47 @@ pub enum SplitError {
         /// First session past the end.
         end: u32,
     },
-    /// A number of folds that the rows cannot fill.
-    #[error("expected between 2 and {rows} folds for {rows} rows, found {folds}")]
+    /// A number of blocks that the sessions cannot fill.
+    #[error("`folds` is {folds}, and the signals lie within {sessions} sessions: write fewer")]
     FoldCount {
-        /// Folds asked for.
+        /// Blocks asked for.
         folds: usize,
-        /// Rows to split.
-        rows: usize,
+        /// Sessions to cut.
+        sessions: usize,
+    },
+    /// Fewer blocks than a test and a train part need.
+    #[error("`folds` must be at least 2, found {folds}")]
+    TooFewFolds {
+        /// Blocks asked for.
+        folds: usize,
+    },
+    /// A number of test blocks that leaves nothing to test or nothing to learn from.
+    #[error("`test_folds` must be between 1 and {} for {folds} folds, found {test_folds}", folds.saturating_sub(1))]
+    TestFolds {
+        /// Blocks.
+        folds: usize,
+        /// Blocks tested at once.
+        test_folds: usize,
+    },
+    /// More models to fit than anybody waits for.
+    #[error("{folds} choose {test_folds} is more than {limit} folds: write fewer `folds`, or `test_folds: 2`")]
+    TooManyCombinations {
+        /// Blocks.
+        folds: usize,
+        /// Blocks tested at once.
+        test_folds: usize,
+        /// Most that are allowed.
+        limit: usize,
+    },
+    /// A key that the scheme does not read.
+    #[error("`{field}` belongs to {belongs_to}, and the scheme is `{scheme}`: remove it, or change the scheme")]
+    ForeignKey {
+        /// The key.
+        field: &'static str,
+        /// The schemes that read it.
+        belongs_to: &'static str,
+        /// The scheme that was asked for.
+        scheme: &'static str,
     },
     /// A share outside the open interval (0, 1).
     #[error("expected a validation share between 0 and 1, found {share}")]

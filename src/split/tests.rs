@@ -54,25 +54,44 @@ proptest! {
     }
 
     #[test]
-    fn each_row_outside_a_k_fold_block_is_kept_purged_or_embargoed(
-        spans in any_spans(), folds in 2_usize..6, embargo in 0_u32..10
+    fn each_row_outside_the_test_blocks_is_kept_purged_or_embargoed(
+        spans in any_spans(), folds in 2_usize..7, test_folds in 1_usize..4, embargo in 0_u32..10
     ) {
-        prop_assume!(spans.len() >= folds);
-        let plan = purged_k_fold(&spans, folds, embargo).unwrap();
-        let mut tested = Vec::new();
-        for fold in plan {
-            let last_exit = fold.test.iter().map(|&row| spans[row].t1).max().unwrap();
-            let first_signal = fold.test.iter().map(|&row| spans[row].t0).min().unwrap();
-            for &row in &fold.train {
-                prop_assert!(spans[row].t1 < first_signal || spans[row].t0 > last_exit + embargo);
+        prop_assume!(test_folds < folds);
+        let blocks = Blocks { folds, test_folds, embargo, min_train_samples: 1, min_test_samples: 1 };
+        let Ok(plan) = combinatorial_purged(&spans, blocks) else { return Ok(()) };
+        prop_assert!(plan.looks_ahead);
+        for fold in &plan.folds {
+            for block in &fold.test_blocks {
+                let tested: Vec<Span> =
+                    fold.test.iter().map(|&row| spans[row]).filter(|span| block.contains(&span.t0)).collect();
+                let (Some(opens), Some(closes)) =
+                    (tested.iter().map(|span| span.t0).min(), tested.iter().map(|span| span.t1).max()) else { continue };
+                for &row in &fold.train {
+                    prop_assert!(spans[row].t1 < opens || spans[row].t0 > closes + embargo);
+                }
             }
-            let mut all = [fold.train, fold.test.clone(), fold.purged, fold.embargoed].concat();
+            let mut all = [&fold.train[..], &fold.test, &fold.purged, &fold.embargoed].concat();
             all.sort_unstable();
             prop_assert_eq!(all, (0..spans.len()).collect::<Vec<_>>());
-            tested.extend(fold.test);
         }
-        tested.sort_unstable();
-        prop_assert_eq!(tested, (0..spans.len()).collect::<Vec<_>>());
+        // every path is one prediction of every row
+        if plan.skipped.is_empty() {
+            for path in &plan.paths {
+                let mut predicted: Vec<usize> = Vec::new();
+                for (block, &index) in path.iter().enumerate() {
+                    let fold = &plan.folds[index];
+                    let windows: Vec<_> = plan.folds.iter().flat_map(|fold| fold.test_blocks.clone()).collect();
+                    let mut windows: Vec<(u32, u32)> = windows.iter().map(|window| (window.start, window.end)).collect();
+                    windows.sort_unstable();
+                    windows.dedup();
+                    let (start, end) = windows[block];
+                    predicted.extend(fold.test.iter().filter(|&&row| (start..end).contains(&spans[row].t0)));
+                }
+                predicted.sort_unstable();
+                prop_assert_eq!(predicted, (0..spans.len()).collect::<Vec<_>>());
+            }
+        }
     }
 
     #[test]
@@ -189,24 +208,76 @@ fn walk_forward_gives_the_folds_of_scikit_learn_and_skfolio() {
 }
 
 #[test]
-fn purging_gives_the_train_rows_of_skfolio_combinatorial_folds() {
+fn combinatorial_folds_are_those_of_skfolio() {
     let mut compared = 0;
     for case in golden().iter().filter(|case| case["tool"] == "skfolio CombinatorialPurgedCV") {
         let purged = number(case, "purged_size").unwrap();
         let spans = rows(case["n"].as_u64().unwrap() as u32, purged);
-        for fold in case["folds"].as_array().unwrap() {
-            let blocks: Vec<Vec<usize>> = fold["tests"]
-                .as_array()
-                .unwrap()
-                .iter()
-                .map(|block| range(block).map(|row| row as usize).collect())
-                .collect();
-            let found = purge_around(&spans, &blocks, number(case, "embargo_size").unwrap()).unwrap();
-            let expected: Vec<usize> =
-                fold["train"].as_array().unwrap().iter().map(|row| row.as_u64().unwrap() as usize).collect();
-            assert_eq!(found.kept, expected, "{}", fold["tests"]);
+        let blocks = Blocks {
+            folds: number(case, "n_folds").unwrap() as usize,
+            test_folds: number(case, "n_test_folds").unwrap() as usize,
+            embargo: number(case, "embargo_size").unwrap(),
+            min_train_samples: 1,
+            min_test_samples: 1,
+        };
+        let plan = combinatorial_purged(&spans, blocks).unwrap();
+        let folds = case["folds"].as_array().unwrap();
+        assert_eq!((plan.folds.len(), plan.skipped.len()), (folds.len(), 0));
+        assert_eq!(plan.paths.len() as u64, case["n_test_paths"].as_u64().unwrap());
+        for (found, expected) in plan.folds.iter().zip(folds) {
+            let blocks: Vec<_> = expected["tests"].as_array().unwrap().iter().map(range).collect();
+            assert_eq!(found.test_blocks, blocks);
+            let train: Vec<usize> =
+                expected["train"].as_array().unwrap().iter().map(|row| row.as_u64().unwrap() as usize).collect();
+            assert_eq!(found.train, train, "{}", expected["tests"]);
             compared += 1;
         }
     }
     assert!(compared >= 15);
+}
+
+#[test]
+fn a_path_takes_each_block_from_a_fold_that_tests_it() {
+    let spans: Vec<Span> = (0..40).map(|t| Span::new(t, t)).collect();
+    let blocks = Blocks { folds: 4, test_folds: 2, embargo: 0, min_train_samples: 1, min_test_samples: 1 };
+    let plan = combinatorial_purged(&spans, blocks).unwrap();
+    // folds in order: 01 02 03 12 13 23
+    assert_eq!(plan.paths, [[0, 0, 1, 2], [1, 3, 3, 4], [2, 4, 5, 5]]);
+}
+
+#[test]
+fn blocks_that_cannot_be_cut_are_refused() {
+    let spans: Vec<Span> = (0..5).map(|t| Span::new(t, t)).collect();
+    let with = |folds, test_folds| {
+        let blocks = Blocks { folds, test_folds, embargo: 0, min_train_samples: 1, min_test_samples: 1 };
+        combinatorial_purged(&spans, blocks).unwrap_err()
+    };
+    assert_eq!(with(1, 1), SplitError::TooFewFolds { folds: 1 });
+    assert_eq!(with(6, 1), SplitError::FoldCount { folds: 6, sessions: 5 });
+    assert_eq!(with(4, 4).to_string(), "`test_folds` must be between 1 and 3 for 4 folds, found 4");
+    assert_eq!(with(20, 10), SplitError::TooManyCombinations { folds: 20, test_folds: 10, limit: MAX_COMBINATIONS });
+}
+
+#[test]
+fn a_key_that_the_scheme_does_not_read_is_refused() {
+    let check = |text: &str| serde_json::from_str::<Validation>(text).unwrap().check();
+    assert!(check("{}").is_ok() && check(r#"{"scheme": "combinatorial", "folds": 8, "test_folds": 3}"#).is_ok());
+    let refused = [
+        (r#"{"folds": 5}"#, "`folds` belongs to the schemes that cut blocks, and the scheme is `rolling`"),
+        (r#"{"scheme": "combinatorial", "train": 5}"#, "`train` belongs to walk-forward schemes"),
+        (r#"{"scheme": "purged-k-fold", "test_folds": 2}"#, "`test_folds` belongs to `scheme: combinatorial`"),
+        (r#"{"test": 0}"#, "`test` must be at least 1"),
+        (r#"{"scheme": "purged-k-fold", "folds": 1}"#, "`folds` must be at least 2"),
+    ];
+    for (text, words) in refused {
+        let error = check(text).unwrap_err().to_string();
+        assert!(error.starts_with(words), "{error}");
+    }
+}
+
+#[test]
+fn a_step_that_is_not_given_is_the_length_of_a_test_window() {
+    let config: Validation = serde_json::from_str(r#"{"test": 21}"#).unwrap();
+    assert_eq!((config.windows().test, config.windows().step), (21, 21));
+    assert_eq!(Validation::default().windows(), WalkForward::default());
 }

@@ -64,8 +64,10 @@ pub struct Fold {
     pub index: usize,
     /// Sessions whose signals may be learnt from.
     pub train_window: Range<u32>,
-    /// Sessions whose signals are tested.
+    /// Sessions whose signals are tested; from the first to the last block where there are several.
     pub test_window: Range<u32>,
+    /// The blocks of sessions that are tested, in time order: one, but for combinatorial folds.
+    pub test_blocks: Vec<Range<u32>>,
     /// Rows to learn from.
     pub train: Vec<usize>,
     /// Rows to predict.
@@ -111,13 +113,19 @@ pub struct SkippedFold {
     pub reason: SkipReason,
 }
 
-/// The folds of a walk-forward, in time order.
+/// Folds, in time order of their test blocks.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FoldPlan {
     /// Folds to run.
     pub folds: Vec<Fold>,
     /// Folds with too few rows.
     pub skipped: Vec<SkippedFold>,
+    /// Whether train rows may follow test rows: then no figure is what could have been known at the time.
+    pub looks_ahead: bool,
+    /// Sessions after a test block whose signals are not learnt from, where train rows may follow test rows.
+    pub embargo: u32,
+    /// Combinatorial folds only: for each path through history, the fold that predicts each block.
+    pub paths: Vec<Vec<usize>>,
 }
 
 /// Lays walk-forward folds over a range of sessions.
@@ -145,14 +153,7 @@ pub fn walk_forward(spans: &[Span], sessions: Range<u32>, config: &WalkForward) 
             Scheme::Rolling => opens - config.train..opens,
             Scheme::Expanding => sessions.start..opens,
         };
-        let fold = cut(spans, index, train_window, test_window);
-        match shortage(&fold, config) {
-            None => plan.folds.push(fold),
-            Some(reason) => {
-                let Fold { index, train_window, test_window, .. } = fold;
-                plan.skipped.push(SkippedFold { index, train_window, test_window, reason });
-            }
-        }
+        plan.add(cut(spans, index, train_window, test_window), config.min_train_samples, config.min_test_samples);
         opening = opens.checked_add(config.step);
     }
     Ok(plan)
@@ -179,12 +180,26 @@ fn cut(spans: &[Span], index: usize, train_window: Range<u32>, test_window: Rang
             if span.t1 < test_window.start { train.push(row) } else { purged.push(row) }
         }
     }
-    Fold { index, train_window, test_window, train, test, purged, embargoed: Vec::new() }
+    let test_blocks = vec![test_window.clone()];
+    Fold { index, train_window, test_window, test_blocks, train, test, purged, embargoed: Vec::new() }
 }
 
-fn shortage(fold: &Fold, config: &WalkForward) -> Option<SkipReason> {
+impl FoldPlan {
+    /// Adds a fold to those that are run, or to those that are skipped.
+    pub(super) fn add(&mut self, fold: Fold, min_train_samples: usize, min_test_samples: usize) {
+        match shortage(&fold, min_train_samples, min_test_samples) {
+            None => self.folds.push(fold),
+            Some(reason) => {
+                let Fold { index, train_window, test_window, .. } = fold;
+                self.skipped.push(SkippedFold { index, train_window, test_window, reason });
+            }
+        }
+    }
+}
+
+fn shortage(fold: &Fold, min_train_samples: usize, min_test_samples: usize) -> Option<SkipReason> {
     // an empty side is never a fold, whatever the configured minimum
-    let (needed_train, needed_test) = (config.min_train_samples.max(1), config.min_test_samples.max(1));
+    let (needed_train, needed_test) = (min_train_samples.max(1), min_test_samples.max(1));
     if fold.train.len() < needed_train {
         Some(SkipReason::TooFewTrainRows { found: fold.train.len(), needed: needed_train })
     } else if fold.test.len() < needed_test {
