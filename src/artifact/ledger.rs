@@ -66,6 +66,14 @@ impl Ledger {
         Self { store, runtime }
     }
 
+    pub(super) const fn store(&self) -> &Store {
+        &self.store
+    }
+
+    pub(super) fn wait<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.block_on(work)
+    }
+
     /// Records a study, unless it is recorded.
     ///
     /// # Errors

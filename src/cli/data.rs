@@ -1,6 +1,7 @@
 //! `walkforward data`: market data, looked at, brought into one form, or made.
 
 mod check;
+mod holdout;
 mod import;
 mod show;
 mod synth;
@@ -19,6 +20,8 @@ use crate::pipeline::parse_read_options;
 pub(super) enum DataCommand {
     /// Say what is wrong or doubtful in bars, symbol by symbol; exit code 3 if a bar cannot be true.
     Check(check::CheckArgs),
+    /// List who looked at the holdout of a data set, and how often it was opened.
+    Holdout,
     /// Write bars as one validated Parquet file, sorted by symbol and time; with `--read`, adjusted, resampled or joined.
     Import(import::ImportArgs),
     /// Print bars as a node reads them, with every further column.
@@ -60,6 +63,7 @@ impl DataPlace {
 pub(super) async fn data(session: &Session, command: &DataCommand) -> Result<ExitCode, CliError> {
     match command {
         DataCommand::Check(args) => check::check(session, args).await,
+        DataCommand::Holdout => holdout::holdout(session).await,
         DataCommand::Import(args) => import::import(session, args).await,
         DataCommand::Show(args) => show::show(session, args).await,
         DataCommand::Synth(args) => synth::synth(session, args),

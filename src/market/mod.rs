@@ -30,8 +30,8 @@ pub use import::Imported;
 pub use length::BarLength;
 pub use load::{BarsRequest, Loaded, load_bars};
 pub use options::{
-    AdjustAsOf, AdjustOptions, CalendarOptions, ColumnNames, CsvOptions, EpochUnit, JoinOptions, OptionsError,
-    ReadOptions, TimeOptions,
+    AdjustAsOf, AdjustOptions, CalendarOptions, ColumnNames, CsvOptions, EpochUnit, HoldoutOptions, JoinOptions,
+    OptionsError, ReadOptions, TimeOptions,
 };
 
 pub use quality::{DoubtfulMove, Quality, SymbolQuality};

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::BarLength;
+use crate::base::Timestamp;
 
 /// How files become bars. Nothing set: columns by their own names, one row a symbol and bar.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -39,6 +40,25 @@ pub struct ReadOptions {
     pub higher: Vec<BarLength>,
     /// Table: columns that are added to each bar as of its close, as `TABLE_column`.
     pub join: BTreeMap<String, JoinOptions>,
+    /// The newest part of the data, kept back for a last judgement: nodes do not read it. Unset: there is none.
+    pub holdout: Option<HoldoutOptions>,
+}
+
+/// The part of a data set that nothing is chosen on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HoldoutOptions {
+    /// The day it begins. Bars that close later are read by `accumulate` and `evaluate` with `use: holdout`, and by no other
+    /// node; each such reading is recorded.
+    pub start: Timestamp,
+    /// What its readings are counted under: data sets that hold the same market back share a name.
+    #[serde(default = "holdout_name")]
+    #[schemars(extend("pattern" = "."))]
+    pub name: String,
+}
+
+fn holdout_name() -> String {
+    "holdout".to_owned()
 }
 
 /// The names that columns have in the files; one that is left out has its own name.
@@ -255,6 +275,9 @@ impl ReadOptions {
             && let Some(short) = self.higher.iter().find(|length| **length <= resampled)
         {
             return refuse("higher", format!("expected bars longer than `resample` = {resampled}, found {short}"));
+        }
+        if self.holdout.as_ref().is_some_and(|holdout| holdout.name.is_empty()) {
+            return refuse("holdout.name", "expected a name, found none".to_owned());
         }
         self.time.check().map_err(|error| at("time", error))?;
         self.names_once()

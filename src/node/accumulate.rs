@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::bars::{Market, Universe, read_strategy};
+use super::holdout::DataUse;
 use super::model_artifact::json_artifact;
 use super::signal_features::{FeatureColumns, SignalFeatures};
-use super::signals::{SCHEMA, table_artifact};
+use super::signals::{HOLDOUT, SCHEMA, table_artifact};
 use super::{
     Behaviour, ConfigError, Descriptor, InputPort, Kind, NodeContext, NodeError, NodeOutput, OutputPort, ValuePort,
     ValueType,
@@ -62,6 +63,9 @@ pub struct AccumulateConfig {
     /// Fewer labelled signals than this are too few: the node is skipped.
     #[serde(default = "default_min_samples")]
     min_samples: usize,
+    /// Which part of the data set the signals are of. Signals of the holdout are for `evaluate` with `use: holdout` only.
+    #[serde(default, rename = "use")]
+    data_use: DataUse,
 }
 
 fn default_min_samples() -> usize {
@@ -108,7 +112,15 @@ impl Kind for Accumulate {
     }
 
     fn run(config: &AccumulateConfig, context: &NodeContext) -> Result<NodeOutput, NodeError> {
-        let market = config.universe.load(context.input("bars")?, context)?;
+        let (market, holdout) = match config.data_use {
+            DataUse::Development => (config.universe.load(context.input("bars")?, context)?, None),
+            DataUse::Holdout => {
+                let settings = serde_json::to_value(config).map_err(NodeError::failed)?;
+                let (market, holdout) =
+                    config.universe.load_holdout(context.input("bars")?, "accumulate", &settings, context)?;
+                (market, Some(holdout))
+            }
+        };
         let strategy_input = context.input("strategy")?;
         let strategy = read_strategy(strategy_input)?;
         let bars = &market.loaded.bars;
@@ -144,7 +156,10 @@ impl Kind for Accumulate {
             own: SignalFeatures::of(&strategy),
             executed: executed(&backtest),
         };
-        let table = rows.table(&features, &strategy_input.reference.sha256.to_string())?;
+        let mut table = rows.table(&features, &strategy_input.reference.sha256.to_string())?;
+        if let Some(holdout) = holdout {
+            table.facts.insert(HOLDOUT.to_owned(), json!(holdout).to_string());
+        }
         output(&market, &lints, &backtest, &labels, &table)
     }
 }

@@ -2,11 +2,13 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
+use super::holdout::{check_end, no_holdout, record_look};
 use super::{ConfigError, InputArtifact, NodeContext, NodeError};
 use crate::artifact::{LargeFile, Payload, Place};
 use crate::base::{Days, Timestamp};
-use crate::market::{BarsRequest, Dataset, FileData, Files, Loaded, OnBadBar};
+use crate::market::{BarsRequest, Dataset, FileData, Files, HoldoutOptions, Loaded, OnBadBar};
 use crate::strategy::Strategy;
 
 /// The part of the data that a node works on. Bars before its start are read for warm-up only.
@@ -49,10 +51,43 @@ impl Universe {
         Ok(())
     }
 
-    /// Reads the bars of an input; nothing at or after the end of the window exists for the node.
+    /// Reads the bars of an input; nothing at or after the end of the window exists for the node, and nothing of the
+    /// holdout of the data set.
     pub(super) fn load(&self, input: &InputArtifact, context: &NodeContext) -> Result<Market, NodeError> {
         // a window may end earlier than the run's data window, never later
+        let mut end = self.window.end.map_or(context.as_of, |end| end.min(context.as_of));
+        if let Some(holdout) = holdout_of(input)? {
+            check_end(self.window.end, &holdout)?;
+            if end > holdout.start {
+                end = holdout.start;
+                (context.log)(&format!("bars from {} on are the holdout `{}`: not read", holdout.start, holdout.name));
+            }
+        }
+        self.load_until(end, input)
+    }
+
+    /// Reads all bars of an input; the sessions that count are those of the holdout. The look is recorded first.
+    pub(super) fn load_holdout(
+        &self,
+        input: &InputArtifact,
+        kind: &str,
+        config: &Value,
+        context: &NodeContext,
+    ) -> Result<(Market, HoldoutOptions), NodeError> {
+        let holdout = holdout_of(input)?.ok_or_else(no_holdout)?;
+        record_look(&holdout, kind, config, context)?;
         let end = self.window.end.map_or(context.as_of, |end| end.min(context.as_of));
+        let mut market = self.load_until(end, input)?;
+        let times = &market.loaded.bars.sessions;
+        let first = times.partition_point(|&ts| ts < holdout.start.micros()) as u32;
+        market.sessions = first.max(market.sessions.start)..market.sessions.end;
+        if market.sessions.is_empty() {
+            return Err(NodeError::Insufficient { what: "sessions in the holdout", found: 0, needed: 1 });
+        }
+        Ok((market, holdout))
+    }
+
+    fn load_until(&self, end: Timestamp, input: &InputArtifact) -> Result<Market, NodeError> {
         let request =
             BarsRequest { symbols: self.symbols.clone(), from: None, until: end, on_bad_bar: self.on_bad_bar };
         let dataset = Dataset::from_tree(&files_of(input)).map_err(NodeError::failed)?;
@@ -70,6 +105,11 @@ impl Universe {
         }
         Ok(Market { loaded, sessions })
     }
+}
+
+/// What the data set of an input keeps back.
+pub(super) fn holdout_of(input: &InputArtifact) -> Result<Option<HoldoutOptions>, NodeError> {
+    Ok(Dataset::from_tree(&files_of(input)).map_err(NodeError::failed)?.options.holdout)
 }
 
 /// The files of bars; those of large ones are read from disk, piece by piece.

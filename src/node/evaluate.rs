@@ -8,6 +8,7 @@
 //! A figure of an earlier evaluation is never used: the champion is scored again on these rows.
 
 mod chart;
+mod holdout;
 mod page;
 mod report;
 mod rows;
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::bars::Universe;
+use super::holdout::DataUse;
 use super::model_artifact::{StoredModel, json_artifact};
 use super::signals::{Signals, table_artifact};
 use super::{
@@ -71,6 +73,9 @@ pub struct EvaluateConfig {
     /// Seed of the bootstrap.
     #[serde(default)]
     seed: u64,
+    /// Which part of the data set the models are judged on: signals that their folds predicted, or those of the holdout.
+    #[serde(default, rename = "use")]
+    data_use: DataUse,
 }
 
 fn default_min_rows() -> usize {
@@ -173,12 +178,18 @@ impl Kind for Evaluate {
     fn run(config: &EvaluateConfig, context: &NodeContext) -> Result<NodeOutput, NodeError> {
         let candidate = StoredModel::read(context.input("candidate")?)?;
         let champion = context.inputs.get("champion").map(StoredModel::read).transpose()?;
-        let signals = Signals::read(context.input("data")?)?;
-        same_origin(&candidate, &signals, config.rows, context)?;
+        let signals = holdout::signals(config, context)?;
+        let choice = match config.data_use {
+            DataUse::Development => config.rows,
+            DataUse::Holdout => {
+                holdout::untouched(&[("candidate", Some(&candidate)), ("champion", champion.as_ref())], &signals)?;
+                RowChoice::Forward
+            }
+        };
+        same_origin(&candidate, &signals, choice, context)?;
         let rivals = rivals(context)?;
-        let choice = (config.rows, config.embargo.0);
         let Common { rows, rivals: rival_scores, left_out } =
-            common_rows(&candidate, champion.as_ref(), &rivals, &signals, choice)?;
+            common_rows(&candidate, champion.as_ref(), &rivals, &signals, (choice, config.embargo.0))?;
         if rows.row.len() < config.min_rows {
             let (found, needed) = (rows.row.len(), config.min_rows);
             return Err(NodeError::Insufficient { what: "rows that no model has seen", found, needed });

@@ -16,6 +16,7 @@ mod deploy_if_better;
 mod drift_check;
 mod evaluate;
 mod explain;
+mod holdout;
 mod import_model;
 mod kind;
 mod leaderboard;

@@ -18,12 +18,15 @@ use ndarray::Array2;
 
 use crate::artifact::Artifact;
 use crate::label::{LabelKind, LabelTask};
+use crate::market::HoldoutOptions;
 use crate::node::{InputArtifact, NodeError};
 use crate::split::Span;
 use crate::table::{Table, TableError};
 
 /// Name and version of the table.
 pub(super) const SCHEMA: &str = "signals@1";
+/// The fact that says which holdout the signals are of.
+pub(super) const HOLDOUT: &str = "holdout";
 
 /// Signals in memory, in time order.
 #[derive(Clone, Debug)]
@@ -38,7 +41,9 @@ pub(super) struct Signals {
     pub executed: Vec<bool>,
     pub win: Vec<bool>,
     pub r: Vec<f64>,
-    pub uniqueness: Vec<f64>,
+    /// The label, NaN where it is not known.
+    pub label: Vec<f64>,
+    pub label_kind: LabelKind,
     /// Names of the features, in column order.
     pub features: Vec<String>,
     /// Rows x features.
@@ -47,6 +52,8 @@ pub(super) struct Signals {
     pub sessions: u32,
     /// Digest of the strategy file that made them.
     pub strategy: String,
+    /// The holdout they are of.
+    pub holdout: Option<HoldoutOptions>,
 }
 
 /// How many signals there are, and how many of them have an outcome.
@@ -74,15 +81,49 @@ pub fn count_signals(artifact: &Artifact, since: crate::base::Timestamp) -> Resu
 }
 
 impl Signals {
-    /// Reads an input whose labels are wins or none, which is what every model so far learns.
+    /// Reads an input whose labels are wins or none.
     ///
     /// # Errors
-    /// It is no table of signals, or its labels are of a kind that is neither won nor lost: they are not coerced.
+    /// It is no table of signals or one of a holdout, or its labels are of a kind that is neither won nor lost: they are not
+    /// coerced.
     pub(super) fn read(input: &InputArtifact) -> Result<Self, NodeError> {
+        let signals = Self::read_any(input)?;
+        check_task(Some(signals.label_kind.name()))?;
+        signals.refuse_holdout()?;
+        Ok(signals)
+    }
+
+    /// Reads an input of a holdout whose labels are wins or none.
+    ///
+    /// # Errors
+    /// It is no table of signals, or its labels are of another kind.
+    pub(super) fn read_holdout(input: &InputArtifact) -> Result<Self, NodeError> {
+        let signals = Self::read_any(input)?;
+        check_task(Some(signals.label_kind.name()))?;
+        Ok(signals)
+    }
+
+    /// Reads an input with labels of any kind, of a holdout or not.
+    ///
+    /// # Errors
+    /// It is no table of signals, or its labels are of a kind that this build does not know.
+    pub(super) fn read_any(input: &InputArtifact) -> Result<Self, NodeError> {
         let table = Table::from_parquet(input.bytes()?).and_then(|table| table.expect_schema(SCHEMA));
         let table = table.map_err(NodeError::failed)?;
-        check_task(table.facts.get("label_kind").map(String::as_str))?;
+        check_known(table.facts.get("label_kind").map(String::as_str))?;
         Self::of(&table).map_err(NodeError::failed)
+    }
+
+    /// Refuses signals of a holdout.
+    pub(super) fn refuse_holdout(&self) -> Result<(), NodeError> {
+        match &self.holdout {
+            None => Ok(()),
+            Some(holdout) => Err(NodeError::failed(format!(
+                "the signals are of the holdout `{}`, which only `evaluate` with `use: holdout` may read: connect those of an \
+                 `accumulate` without `use: holdout`",
+                holdout.name
+            ))),
+        }
     }
 
     fn of(table: &Table) -> Result<Self, TableError> {
@@ -94,6 +135,8 @@ impl Signals {
                 *cell = *value;
             }
         }
+        let has_label = table.columns().iter().any(|column| column.name == "label");
+        let label = table.floats(if has_label { "label" } else { "r" })?;
         let session = |value: i64| u32::try_from(value).unwrap_or(u32::MAX);
         let span = table
             .ints("session")?
@@ -110,11 +153,13 @@ impl Signals {
             executed: table.bools("executed")?.to_vec(),
             win: table.bools("win")?.to_vec(),
             r: table.floats("r")?.to_vec(),
-            uniqueness: table.floats("uniqueness")?.to_vec(),
+            label: label.to_vec(),
+            label_kind: LabelKind::named(&fact("label_kind")).unwrap_or_default(),
             features,
             matrix,
             sessions: fact("sessions").parse().unwrap_or(0),
             strategy: fact("strategy"),
+            holdout: serde_json::from_str(&fact(HOLDOUT)).ok(),
         })
     }
 
@@ -140,6 +185,16 @@ impl Signals {
     /// Those of the wanted features that the signals do not have.
     pub(super) fn lacks<'a>(&self, wanted: &'a [String]) -> Vec<&'a str> {
         wanted.iter().map(String::as_str).filter(|name| !self.features.iter().any(|own| own == name)).collect()
+    }
+}
+
+/// Refuses labels of a kind that a later build made.
+fn check_known(kind: Option<&str>) -> Result<(), NodeError> {
+    match kind.filter(|name| LabelKind::named(name).is_none()) {
+        Some(name) => Err(NodeError::failed(format!(
+            "the labels of the signals are `{name}`, of a kind this build does not know"
+        ))),
+        None => Ok(()),
     }
 }
 

@@ -75,6 +75,11 @@ impl RegistryClient {
         Books::new(self.registry.store().clone(), self.runtime.clone(), self.txn.clone())
     }
 
+    /// The run that asks.
+    pub fn run(&self) -> &str {
+        &self.by
+    }
+
     /// Reads and checks a model's log.
     ///
     /// # Errors

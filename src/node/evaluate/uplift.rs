@@ -115,7 +115,7 @@ pub(super) fn measure(
     rows: &Evaluated,
     seed: Seed,
 ) -> Result<Uplift, NodeError> {
-    let market = config.universe.load(context.input("bars")?, context)?;
+    let market = super::holdout::market(config, context)?;
     let bars = &market.loaded.bars;
     let strategy = read_strategy(context.input("strategy")?)?;
     let mut found = signals(&strategy, bars, &IndicatorCache::new()).map_err(NodeError::failed)?;
