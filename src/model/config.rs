@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::boosting::{BoostingConfig, BoostingModel};
+use super::ensemble::{EnsembleConfig, EnsembleModel};
 use super::error::ModelError;
 use super::family::{Estimator, Family, Fitted, Fitting, Predictor, Weights};
 use super::forest::{ExtraTreesConfig, ForestConfig, ForestModel};
@@ -16,7 +17,7 @@ use super::parameter::ParameterWord;
 use super::training_set::Task;
 
 /// Families of the design that do not exist yet; asking for one is not a spelling mistake.
-const NOT_BUILT: &[&str] = &["lstm", "gru", "ensemble", "novelty"];
+const NOT_BUILT: &[&str] = &["lstm", "gru", "novelty"];
 
 const BOTH: &[Task] = &[Task::Classification, Task::Regression];
 
@@ -106,6 +107,14 @@ macro_rules! families {
                 }
             }
 
+            /// The same parameters with a fixed number of rounds in place of early stopping; `None` for a family without
+            /// rounds.
+            pub fn with_rounds(&self, rounds: usize) -> Option<Self> {
+                match self {
+                    $(Self::$family(config) => config.with_rounds(rounds).map(Self::$family),)+
+                }
+            }
+
             /// Every parameter with its value, defaults included.
             ///
             /// # Errors
@@ -190,6 +199,9 @@ families! {
     /// Gaussian naive Bayes: each feature speaks for itself, as if the others said nothing.
     NaiveBayes("naive-bayes"): NaiveBayesConfig => NaiveBayesModel,
     tasks &[Task::Classification], weights Weights::Repeats, validates false;
+    /// Several families behind one probability: mean, median, vote, weighted, or stacked out of fold.
+    Ensemble("ensemble"): EnsembleConfig => EnsembleModel,
+    tasks &[Task::Classification], weights Weights::Shares, validates false;
 }
 
 /// How the two classes are weighed against each other.
@@ -219,6 +231,19 @@ impl ModelConfig {
         let config = Self::read(kind, params).unwrap_or_else(|| Err(no_family(kind)))?;
         config.check()?;
         Ok(config)
+    }
+
+    /// Refuses a task that the family cannot learn.
+    ///
+    /// # Errors
+    /// [`ModelError::Task`], with those that it can.
+    pub fn check_task(&self, task: Task) -> Result<(), ModelError> {
+        let able = self.row().map_or(&[][..], |family| family.tasks);
+        if able.contains(&task) {
+            return Ok(());
+        }
+        let able = able.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        Err(ModelError::Task { family: self.family(), task, able })
     }
 
     /// The row of the family in [`FAMILIES`].

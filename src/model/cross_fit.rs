@@ -1,9 +1,10 @@
-//! Judging a learner on folds it has not seen, and training the model that is published.
+//! Judging a model on folds it has not seen, and training the model that is published.
 //!
-//! For each fold: fit on its train rows, predict its test rows, and calibrate those predictions with what was known when
-//! the test window opened: out-of-fold predictions of earlier folds whose label had closed by then. The first folds have
-//! no such rows; their probabilities stay raw and say so. Then a calibrator is fitted on all out-of-fold predictions, and
-//! the published model on all rows. The figures to advertise are those of the out-of-sample rows.
+//! For each fold: everything is fitted to its train rows ([`super::recipe`]) and predicts its test rows. Then members of an
+//! ensemble are put together and probabilities calibrated with what was known when the test window opened
+//! ([`super::out_of_fold`]). The first folds have no such rows; their probabilities stay raw and say so. At last the same is
+//! fitted to all rows: the published model, with the median of the folds' stopping rounds where it stops early. The
+//! figures to advertise are those of the out-of-sample rows.
 
 use std::ops::Range;
 
@@ -12,15 +13,17 @@ use serde::{Deserialize, Serialize};
 
 use super::calibration::{CalibrationKind, Calibrator};
 use super::config::Model;
+use super::ensemble::{EnsembleModel, Rules};
 use super::error::ModelError;
-use super::learner::Learner;
+use super::out_of_fold::{FoldPredictions, OutOfFold, PathScore, path_scores};
+use super::prepare::Prepared;
+use super::recipe::{Fitted, Labelled, Recipe};
+use super::select::Selected;
 use super::training_set::TrainingSet;
 use crate::base::{CancelToken, Seed};
-use crate::split::{Fold, FoldPlan, SkippedFold, Span};
+use crate::split::{Fold, FoldPlan, SkippedFold};
+use crate::stats::order::median;
 use crate::stats::sum::mean;
-
-/// Fewer out-of-fold rows than this do not make a calibrator.
-pub const MIN_CALIBRATION_ROWS: usize = 50;
 
 /// Why a fold of the plan gave no predictions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
@@ -34,6 +37,14 @@ pub enum FoldSkip {
         /// Their label.
         label: u8,
     },
+    /// Too few of its train rows are left when an inner split is cut off.
+    #[error("{found} rows are left to fit on beside an inner split, expected {needed}")]
+    TooFewRows {
+        /// Rows left.
+        found: usize,
+        /// Rows needed.
+        needed: usize,
+    },
 }
 
 /// What happened in one fold.
@@ -43,8 +54,10 @@ pub struct FoldReport {
     pub fold: usize,
     /// Sessions learnt from.
     pub train_window: Range<u32>,
-    /// Sessions tested.
+    /// Sessions tested, from the first block to the last.
     pub test_window: Range<u32>,
+    /// The blocks of sessions tested: one, but for combinatorial folds.
+    pub test_blocks: Vec<Range<u32>>,
     /// Rows learnt from.
     pub train_rows: usize,
     /// Rows tested.
@@ -58,8 +71,16 @@ pub struct FoldReport {
     /// Mean R of the purged rows. Winners live longer than losers: a large gap to the kept ones means that purging has
     /// biased what was learnt.
     pub mean_r_purged: Option<f64>,
-    /// Earlier out-of-fold rows that the calibrator of this fold was fitted on; 0 when it has none.
+    /// Out-of-fold rows that the calibrator of this fold was fitted on; 0 when it has none.
     pub calibration_rows: usize,
+    /// Out-of-fold rows that an ensemble's weights or meta-learner were fitted on; 0 when members count as written or alike.
+    pub combination_rows: usize,
+    /// Rows that early stopping judged by.
+    pub stopping_rows: usize,
+    /// The round at which each member stopped early; one entry for a single model.
+    pub rounds: Vec<Option<usize>>,
+    /// The features it learnt from, and why not the others; none where it could not be trained.
+    pub selected: Option<Selected>,
     /// Why the fold gave no predictions, if it did not.
     pub skip: Option<FoldSkip>,
 }
@@ -69,23 +90,27 @@ pub struct FoldReport {
 pub struct OutOfSampleRow {
     /// Index into the training set.
     pub row: usize,
-    /// Fold whose model predicted it.
+    /// Fold whose model predicted it; the block it lies in where several folds did.
     pub fold: usize,
     /// What came true.
     pub label: f64,
-    /// Probability as the model said it.
+    /// Probability (or value) as the model said it; the mean of several folds.
     pub raw: f64,
     /// Probability after the calibration known at the time; equal to `raw` where there was none.
     pub calibrated: f64,
     /// Says whether there was a calibrator.
     pub is_calibrated: bool,
+    /// Standard deviation of the probabilities of an ensemble's members.
+    pub disagreement: Option<f64>,
 }
 
 /// The published model, and the evidence for it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TrainedModel {
-    /// Fitted on all rows.
-    pub model: Model,
+    /// Fitted on all rows; it reads the selected features.
+    pub model: Prepared,
+    /// The features it reads.
+    pub selected: Selected,
     /// Fitted on all out-of-fold predictions; the identity when those were too few.
     pub calibrator: Calibrator,
     /// Out-of-fold predictions, by fold, then row.
@@ -94,12 +119,20 @@ pub struct TrainedModel {
     pub folds: Vec<FoldReport>,
     /// Folds that the plan had skipped for want of rows.
     pub skipped: Vec<SkippedFold>,
+    /// Rounds of each member of the published model, where it stops early: the median over the folds.
+    pub rounds: Vec<Option<usize>>,
+    /// Scores of the paths of a combinatorial plan.
+    pub paths: Vec<PathScore>,
 }
 
 impl TrainedModel {
-    /// The calibrated probability of class 1 of each row, as a deployed model gives it.
+    /// The calibrated probability of class 1 of each row (or the value in a regression), as a deployed model gives it.
+    ///
+    /// # Shape
+    /// `features` has every column of the training set.
     pub fn predict(&self, features: ArrayView2<'_, f64>) -> Vec<f64> {
-        self.model.predict(features).iter().map(|&p| self.calibrator.apply(p)).collect()
+        let read = features.select(Axis(1), &self.selected.kept);
+        self.model.predict(read.view()).iter().map(|&p| self.calibrator.apply(p)).collect()
     }
 }
 
@@ -122,103 +155,126 @@ where
 {
     let mut predictions = Vec::new();
     for fold in &plan.folds {
-        if let FoldFit::Predicted(raw) = run_fold(set, fold, cancel, &mut fit_predict)? {
-            predictions.extend(fold.test.iter().copied().zip(raw));
+        cancel.check()?;
+        check_fold(set.rows(), fold)?;
+        let train = set.select(&fold.train);
+        let test = set.features.select(Axis(0), &fold.test);
+        let FoldFit::Done(raw) = or_skip(fit_predict(fold, &train.view(), test.view()))? else { continue };
+        if raw.len() != fold.test.len() {
+            return Err(ModelError::Shape { what: "predictions", expected: fold.test.len(), found: raw.len() });
         }
+        predictions.extend(fold.test.iter().copied().zip(raw));
     }
     Ok(predictions)
 }
 
-enum FoldFit {
-    Predicted(Vec<f64>),
+enum FoldFit<T> {
+    Done(T),
     Skipped(FoldSkip),
 }
 
-fn run_fold<F>(
-    set: &TrainingSet<'_>,
-    fold: &Fold,
-    cancel: &CancelToken,
-    fit_predict: &mut F,
-) -> Result<FoldFit, ModelError>
-where
-    F: FnMut(&Fold, &TrainingSet<'_>, ArrayView2<'_, f64>) -> Result<Vec<f64>, ModelError>,
-{
-    cancel.check()?;
-    let rows = set.rows();
-    if let Some(&row) = fold.train.iter().chain(&fold.test).find(|&&row| row >= rows) {
-        return Err(ModelError::Shape { what: "rows of the plan and of the set", expected: rows, found: row + 1 });
-    }
-    let train = set.select(&fold.train);
-    let test = set.features.select(Axis(0), &fold.test);
-    match fit_predict(fold, &train.view(), test.view()) {
-        Ok(raw) if raw.len() == fold.test.len() => Ok(FoldFit::Predicted(raw)),
-        Ok(raw) => Err(ModelError::Shape { what: "predictions", expected: fold.test.len(), found: raw.len() }),
+/// Turns the failures that concern one fold only into a reason to leave it out.
+fn or_skip<T>(fitted: Result<T, ModelError>) -> Result<FoldFit<T>, ModelError> {
+    match fitted {
+        Ok(fitted) => Ok(FoldFit::Done(fitted)),
         Err(ModelError::OneClass { rows, label }) => Ok(FoldFit::Skipped(FoldSkip::OneClass { rows, label })),
+        Err(ModelError::TooFewRows { found, needed }) => Ok(FoldFit::Skipped(FoldSkip::TooFewRows { found, needed })),
         Err(error) => Err(error),
     }
 }
 
-/// Judges a learner on every fold without looking ahead, then fits calibrator and model on everything.
+fn check_fold(rows: usize, fold: &Fold) -> Result<(), ModelError> {
+    match fold.train.iter().chain(&fold.test).find(|&&row| row >= rows) {
+        Some(&row) => {
+            Err(ModelError::Shape { what: "rows of the plan and of the set", expected: rows, found: row + 1 })
+        }
+        None => Ok(()),
+    }
+}
+
+/// Judges a model on every fold, then fits calibrator and model to everything.
 ///
-/// The calibrator of fold `k` is fitted on out-of-fold predictions of folds before `k` whose label closed before the test
-/// window opened (`t1 < T_k`), when there are at least [`MIN_CALIBRATION_ROWS`] of both classes. `on_fold` hears of each
-/// fold as it ends. `r` is the R-multiple of each row, NaN where unknown.
+/// `on_fold` hears how many folds are done. Where the plan does not look ahead, nothing that is said of a row rests on
+/// anything that was not known when its test window opened.
 ///
 /// # Errors
-/// Lengths that differ, a training set that [`TrainingSet::check`] refuses, no fold that can be trained, a learner that
-/// fails, a cancelled token.
-#[expect(clippy::too_many_arguments, reason = "each is a different thing that decides the result")]
-pub fn walk_forward_train(
-    set: &TrainingSet<'_>,
-    spans: &[Span],
-    r: &[f64],
+/// Lengths that differ, rows that [`TrainingSet::check`] refuses, no fold that can be trained, a learner that fails, a
+/// cancelled token.
+pub fn train_on_folds(
+    data: &Labelled<'_>,
     plan: &FoldPlan,
-    learner: &Learner,
+    recipe: &Recipe<'_>,
     calibration: CalibrationKind,
     seed: Seed,
     cancel: &CancelToken,
-    on_fold: &mut dyn FnMut(&FoldReport),
+    on_fold: &mut dyn FnMut(usize),
 ) -> Result<TrainedModel, ModelError> {
-    set.check()?;
-    for (what, found) in [("spans and rows", spans.len()), ("R-multiples and rows", r.len())] {
-        if found != set.rows() {
-            return Err(ModelError::Shape { what, expected: set.rows(), found });
-        }
-    }
-    let mut out_of_sample: Vec<OutOfSampleRow> = Vec::new();
-    let mut folds = Vec::with_capacity(plan.folds.len());
+    recipe.model.check_task(data.task)?;
+    data.check()?;
+    let mut reports = Vec::with_capacity(plan.folds.len());
+    let mut predictions: Vec<FoldPredictions> = Vec::new();
     for fold in &plan.folds {
-        let fitted = run_fold(set, fold, cancel, &mut |fold, train, test| {
-            let model = learner.fit(train, None, seed.derive("fold").index(fold.index as u64), cancel)?;
-            Ok(model.predict(test).to_vec())
-        })?;
-        let mut report = report_of(fold, r);
-        match fitted {
-            FoldFit::Predicted(raw) => {
-                let known = |row: &&OutOfSampleRow| spans[row.row].t1 < fold.test_window.start;
-                let past: Vec<OutOfSampleRow> = out_of_sample.iter().filter(known).copied().collect();
-                let calibrator = fit_calibrator(calibration, &past, set)?;
-                report.calibration_rows = if calibrator.is_some() { past.len() } else { 0 };
-                out_of_sample.extend(fold.test.iter().zip(raw).map(|(&row, raw)| OutOfSampleRow {
-                    row,
-                    fold: fold.index,
-                    label: set.target[row],
-                    raw,
-                    calibrated: calibrator.as_ref().map_or(raw, |calibrator| calibrator.apply(raw)),
-                    is_calibrated: calibrator.is_some(),
-                }));
+        cancel.check()?;
+        check_fold(data.features.nrows(), fold)?;
+        let mut report = report_of(fold, data.r);
+        match or_skip(recipe.fit(data, &fold.train, None, seed.derive("fold").index(fold.index as u64), cancel))? {
+            FoldFit::Done(fitted) => {
+                predictions.push(FoldPredictions::of(fold, &fitted, data));
+                report.stopping_rows = fitted.stopping_rows;
+                report.rounds = fitted.rounds;
+                report.selected = Some(fitted.selected);
             }
             FoldFit::Skipped(skip) => report.skip = Some(skip),
         }
-        on_fold(&report);
-        folds.push(report);
+        reports.push(report);
+        on_fold(reports.len());
     }
-    if out_of_sample.is_empty() {
-        return Err(ModelError::NoFolds { skipped: plan.skipped.len() + folds.len() });
+    if predictions.is_empty() {
+        return Err(ModelError::NoFolds { skipped: plan.skipped.len() + reports.len() });
     }
-    let calibrator = fit_calibrator(calibration, &out_of_sample, set)?.unwrap_or(Calibrator::None);
-    let model = learner.fit(set, None, seed.derive("final"), cancel)?;
-    Ok(TrainedModel { model, calibrator, out_of_sample, folds, skipped: plan.skipped.clone() })
+    let judged = OutOfFold::judge(data, plan, &predictions, recipe, calibration, seed.derive("combine"), cancel)?;
+    // of a combinatorial plan, blocks are calibrated and combined, not folds
+    for report in reports.iter_mut().filter(|_| plan.paths.is_empty()) {
+        report.calibration_rows = judged.calibration_rows.get(&report.fold).copied().unwrap_or(0);
+        report.combination_rows = judged.combination_rows.get(&report.fold).copied().unwrap_or(0);
+    }
+    let rounds = median_rounds(&reports, recipe.members()?.len());
+    let all: Vec<usize> = (0..data.features.nrows()).collect();
+    let fitted = recipe.fit(data, &all, Some(&rounds), seed.derive("final"), cancel)?;
+    let selected = fitted.selected.clone();
+    Ok(TrainedModel {
+        model: together(fitted, &judged)?,
+        selected,
+        calibrator: judged.calibrator,
+        paths: path_scores(plan, &predictions, data),
+        out_of_sample: judged.rows,
+        folds: reports,
+        skipped: plan.skipped.clone(),
+        rounds,
+    })
+}
+
+/// Members put together the way that all out-of-fold predictions say.
+fn together(fitted: Fitted, judged: &OutOfFold) -> Result<Prepared, ModelError> {
+    let Some((combiner, rules)) = &judged.ensemble else {
+        return fitted.members.into_iter().next().ok_or(ModelError::NoFolds { skipped: 0 });
+    };
+    let rules = Rules { base_rate: fitted.base_rate, ..rules.clone() };
+    // fitted to the same rows without an inner split: their maps are one
+    let maps = fitted.members.first().map(|member| member.preparation().clone());
+    let members: Vec<Model> = fitted.members.into_iter().map(Prepared::into_model).collect();
+    let maps = maps.ok_or(ModelError::NoFolds { skipped: 0 })?;
+    Prepared::new(maps, Model::Ensemble(EnsembleModel::new(combiner.clone(), rules, members)))
+}
+
+/// The median round at which each member stopped; `None` for one that never stops early.
+fn median_rounds(reports: &[FoldReport], members: usize) -> Vec<Option<usize>> {
+    let of = |member: usize| {
+        let stopped: Vec<f64> =
+            reports.iter().filter_map(|report| *report.rounds.get(member)?).map(|rounds| rounds as f64).collect();
+        median(&stopped).map(|rounds| rounds.round().max(1.0) as usize)
+    };
+    (0..members).map(of).collect()
 }
 
 fn report_of(fold: &Fold, r: &[f64]) -> FoldReport {
@@ -230,6 +286,7 @@ fn report_of(fold: &Fold, r: &[f64]) -> FoldReport {
         fold: fold.index,
         train_window: fold.train_window.clone(),
         test_window: fold.test_window.clone(),
+        test_blocks: fold.test_blocks.clone(),
         train_rows: fold.train.len(),
         test_rows: fold.test.len(),
         purged_rows: fold.purged.len(),
@@ -237,24 +294,10 @@ fn report_of(fold: &Fold, r: &[f64]) -> FoldReport {
         mean_r_kept: mean_r(&fold.train),
         mean_r_purged: mean_r(&fold.purged),
         calibration_rows: 0,
+        combination_rows: 0,
+        stopping_rows: 0,
+        rounds: Vec::new(),
+        selected: None,
         skip: None,
     }
-}
-
-/// A calibrator, or `None` when none is wanted or the rows (those that carry weight) are too few or of one class.
-fn fit_calibrator(
-    kind: CalibrationKind,
-    rows: &[OutOfSampleRow],
-    set: &TrainingSet<'_>,
-) -> Result<Option<Calibrator>, ModelError> {
-    let rows: Vec<&OutOfSampleRow> = rows.iter().filter(|row| set.weight_of(row.row) > 0.0).collect();
-    let ones = rows.iter().filter(|row| row.label == 1.0).count();
-    let is_enough = rows.len() >= MIN_CALIBRATION_ROWS && ones > 0 && ones < rows.len();
-    if kind == CalibrationKind::None || !is_enough {
-        return Ok(None);
-    }
-    let raw: Vec<f64> = rows.iter().map(|row| row.raw).collect();
-    let labels: Vec<f64> = rows.iter().map(|row| row.label).collect();
-    let weights: Vec<f64> = rows.iter().map(|row| set.weight_of(row.row)).collect();
-    Calibrator::fit(kind, &raw, &labels, Some(&weights)).map(Some)
 }

@@ -6,12 +6,12 @@ use serde_json::json;
 use super::fixtures::*;
 use super::*;
 use crate::base::{CancelToken, Seed};
-use crate::split::{FoldPlan, Span, WalkForward, walk_forward};
+use crate::split::{FoldPlan, Span, Validation};
 
 const SESSIONS: u32 = 600;
 
 /// Two trades a session, held for 0 to 14 sessions.
-fn trades() -> (Table, Vec<Span>, Vec<f64>) {
+fn trades() -> Trades {
     let rows = 2 * SESSIONS as usize;
     let table = noisy_table(rows, 4, 77);
     let mut stream = Seed::new(3).stream();
@@ -22,44 +22,98 @@ fn trades() -> (Table, Vec<Span>, Vec<f64>) {
         })
         .collect();
     let r = table.target.iter().map(|&label| if label == 1.0 { 2.0 } else { -1.0 }).collect();
-    (table, spans, r)
+    Trades { table, spans, r }
 }
 
-fn plan(spans: &[Span]) -> FoldPlan {
-    let config = WalkForward { train: 200, test: 50, step: 50, ..WalkForward::default() };
-    walk_forward(spans, 0..SESSIONS, &config).unwrap()
+#[derive(Clone)]
+struct Trades {
+    table: Table,
+    spans: Vec<Span>,
+    r: Vec<f64>,
 }
 
-fn train(
-    table: &Table,
-    spans: &[Span],
-    r: &[f64],
-    learner: &Learner,
-    kind: CalibrationKind,
-) -> Result<TrainedModel, ModelError> {
-    let (seed, cancel) = (Seed::new(42), CancelToken::new());
-    walk_forward_train(&table.set(), spans, r, &plan(spans), learner, kind, seed, &cancel, &mut |_| {})
+impl Trades {
+    fn labelled<'a>(&'a self, weigh: Weigh<'a>) -> Labelled<'a> {
+        Labelled {
+            features: self.table.features.view(),
+            target: self.table.target.view(),
+            task: Task::Classification,
+            names: &[],
+            spans: &self.spans,
+            r: &self.r,
+            weigh,
+        }
+    }
+
+    fn plan(&self, scheme: &str) -> FoldPlan {
+        let validation = match scheme {
+            "walk-forward" => json!({"train": 200, "test": 50}),
+            "k-fold" => json!({"scheme": "purged-k-fold", "folds": 5}),
+            _ => json!({"scheme": "combinatorial", "folds": 5, "test_folds": 2}),
+        };
+        serde_json::from_value::<Validation>(validation).unwrap().plan(&self.spans, 0..SESSIONS).unwrap()
+    }
+
+    fn train(&self, plan: &FoldPlan, recipe: &Recipe<'_>, kind: CalibrationKind) -> Result<TrainedModel, ModelError> {
+        let (seed, cancel) = (Seed::new(42), CancelToken::new());
+        train_on_folds(&self.labelled(&|_| None), plan, recipe, kind, seed, &cancel, &mut |_| {})
+    }
+
+    fn shuffle_future(&self, opens: u32, labels_only: bool) -> Self {
+        let mut changed = self.clone();
+        let mut stream = Seed::new(9).stream();
+        for row in 0..self.spans.len() {
+            // what is not known when the fold opens: later rows altogether, and labels of trades still open
+            if self.spans[row].t1 >= opens {
+                changed.table.target[row] = f64::from(u8::from(stream.uniform() < 0.5));
+            }
+            if self.spans[row].t0 >= opens && !labels_only {
+                changed.table.features.row_mut(row).mapv_inplace(|_| stream.normal());
+            }
+        }
+        changed
+    }
+}
+
+/// The recipe of a learner and nothing around it.
+fn plain(model: &ModelConfig) -> Recipe<'_> {
+    static NONE: Selection = Selection {
+        min_variance: None,
+        max_correlation: None,
+        permutation: Permutation { share: 0.25, repeats: 0, min_importance: 0.0, keep: None },
+    };
+    Recipe { model, transform: Transform::None, tail: 0.01, selection: &NONE, stopping_share: 0.2 }
+}
+
+fn config(kind: &str, params: &serde_json::Value) -> ModelConfig {
+    ModelConfig::from_json(kind, params).unwrap()
+}
+
+fn logistic() -> ModelConfig {
+    config("logistic", &json!({}))
+}
+
+fn stacked() -> ModelConfig {
+    let members = json!([{"kind": "logistic"}, {"kind": "random-forest", "trees": 5, "max_depth": 4}]);
+    config("ensemble", &json!({"members": members, "combine": "stack"}))
 }
 
 #[test]
 fn every_test_row_gets_one_prediction_and_every_fold_a_report() {
-    let (table, spans, r) = trades();
+    let trades = trades();
     for learner in every_learner() {
-        let mut heard = Vec::new();
-        let plan = plan(&spans);
-        let trained = walk_forward_train(
-            &table.set(),
-            &spans,
-            &r,
+        let (mut heard, plan) = (Vec::new(), trades.plan("walk-forward"));
+        let trained = train_on_folds(
+            &trades.labelled(&|_| None),
             &plan,
-            &learner,
+            &plain(learner.config()),
             CalibrationKind::Platt,
             Seed::new(42),
             &CancelToken::new(),
-            &mut |report| heard.push(report.clone()),
+            &mut |done| heard.push(done),
         )
         .unwrap();
-        assert_eq!(heard, trained.folds);
+        assert_eq!(heard, (1..=plan.folds.len()).collect::<Vec<_>>());
         let tested: Vec<usize> = plan.folds.iter().flat_map(|fold| fold.test.clone()).collect();
         assert_eq!(trained.out_of_sample.iter().map(|row| row.row).collect::<Vec<_>>(), tested);
         for (report, fold) in trained.folds.iter().zip(&plan.folds) {
@@ -80,69 +134,190 @@ fn every_test_row_gets_one_prediction_and_every_fold_a_report() {
 
 #[test]
 fn a_changed_future_changes_no_prediction() {
-    let (table, spans, r) = trades();
-    let opens = plan(&spans).folds[4].test_window.start;
-    let mut stream = Seed::new(9).stream();
-    let mut changed = table.clone();
-    for row in 0..spans.len() {
-        // what is not known when fold 4 opens: later rows altogether, and labels of trades still open
-        if spans[row].t1 >= opens {
-            changed.target[row] = f64::from(u8::from(stream.uniform() < 0.5));
-        }
-        if spans[row].t0 >= opens {
-            changed.features.row_mut(row).mapv_inplace(|_| stream.normal());
-        }
-    }
-    for learner in every_learner() {
-        for kind in [CalibrationKind::Platt, CalibrationKind::Isotonic] {
-            let before = train(&table, &spans, &r, &learner, kind).unwrap();
-            let after = train(&changed, &spans, &r, &learner, kind).unwrap();
-            let said = |trained: &TrainedModel| -> Vec<(usize, f64, f64)> {
-                let past = trained.out_of_sample.iter().filter(|row| spans[row.row].t0 < opens);
-                past.map(|row| (row.row, row.raw, row.calibrated)).collect()
-            };
-            assert_eq!(said(&before), said(&after));
-            assert_ne!(before.out_of_sample, after.out_of_sample);
+    let trades = trades();
+    let plan = trades.plan("walk-forward");
+    let opens = plan.folds[4].test_window.start;
+    let (later, labels) = (trades.shuffle_future(opens, false), trades.shuffle_future(opens, true));
+    let everything = Selection {
+        min_variance: Some(0.0),
+        max_correlation: Some(0.95),
+        permutation: Permutation { repeats: 1, keep: Some(3), ..Permutation::default() },
+    };
+    let (linear, stack) = (logistic(), stacked());
+    let full = |model| Recipe { transform: Transform::RankNormal, selection: &everything, ..plain(model) };
+    for (recipe, kind) in [
+        (plain(&linear), CalibrationKind::Platt),
+        (full(&linear), CalibrationKind::Isotonic),
+        (full(&stack), CalibrationKind::Beta),
+    ] {
+        let before = trades.train(&plan, &recipe, kind).unwrap();
+        let after = later.train(&plan, &recipe, kind).unwrap();
+        let said = |trained: &TrainedModel| -> Vec<OutOfSampleRow> {
+            trained.out_of_sample.iter().filter(|row| trades.spans[row.row].t1 < opens).copied().collect()
+        };
+        assert_eq!(said(&before), said(&after));
+        assert_ne!(before.out_of_sample, after.out_of_sample);
+        // labels that close later are no part of what is said of a row before
+        let numbers = |trained: &TrainedModel, fold: usize| -> Vec<(f64, f64)> {
+            trained.out_of_sample.iter().filter(|row| row.fold == fold).map(|row| (row.raw, row.calibrated)).collect()
+        };
+        assert!((0..4).all(|fold| numbers(&before, fold) == numbers(&after, fold)));
 
-            // fold 4 itself: same model and calibrator, asked about unchanged features
-            let mut labels_only = table.clone();
-            labels_only.target.assign(&changed.target);
-            let after = train(&labels_only, &spans, &r, &learner, kind).unwrap();
-            let of_fold = |trained: &TrainedModel| -> Vec<(f64, f64)> {
-                let fold = trained.out_of_sample.iter().filter(|row| row.fold == 4);
-                fold.map(|row| (row.raw, row.calibrated)).collect()
+        // fold 4 itself: same model, combination and calibrator, asked about unchanged features
+        let after = labels.train(&plan, &recipe, kind).unwrap();
+        assert_eq!(numbers(&before, 4), numbers(&after, 4));
+        assert_eq!(before.folds[4].selected, after.folds[4].selected);
+    }
+}
+
+#[test]
+fn a_label_that_reaches_into_the_test_window_teaches_nothing() {
+    let trades = trades();
+    for scheme in ["walk-forward", "k-fold", "combinatorial"] {
+        let plan = trades.plan(scheme);
+        let linear = logistic();
+        let before = trades.train(&plan, &plain(&linear), CalibrationKind::None).unwrap();
+        for fold in &plan.folds {
+            assert!(!fold.purged.is_empty());
+            for block in &fold.test_blocks {
+                let overlaps = |&row: &usize| trades.spans[row].t0 < block.end && trades.spans[row].t1 >= block.start;
+                assert!(!fold.train.iter().any(overlaps), "{scheme}");
+            }
+        }
+        // turned around, such labels change nothing that the first fold says
+        let mut changed = trades.clone();
+        for &row in &plan.folds[0].purged {
+            changed.table.target[row] = 1.0 - changed.table.target[row];
+        }
+        if scheme != "combinatorial" {
+            let after = changed.train(&plan, &plain(&linear), CalibrationKind::None).unwrap();
+            let of = |trained: &TrainedModel| -> Vec<f64> {
+                trained.out_of_sample.iter().filter(|row| row.fold == 0).map(|row| row.raw).collect()
             };
-            assert_eq!(of_fold(&before), of_fold(&after));
+            assert_eq!(of(&before), of(&after), "{scheme}");
         }
     }
 }
 
 #[test]
-fn the_trained_model_is_stored_to_the_bit_and_independent_of_threads() {
-    let (table, spans, r) = trades();
-    for learner in every_learner() {
-        let bytes_at = |threads: usize| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            let trained = pool.install(|| train(&table, &spans, &r, &learner, CalibrationKind::Beta).unwrap());
-            serde_json::to_vec(&trained).unwrap()
-        };
-        let bytes = bytes_at(1);
-        assert_eq!(bytes, bytes_at(5));
-        let loaded: TrainedModel = serde_json::from_slice(&bytes).unwrap();
-        assert_eq!(serde_json::to_vec(&loaded).unwrap(), bytes);
-        assert_eq!(loaded.predict(table.features.view()).len(), table.target.len());
-    }
+fn weights_are_those_that_the_rows_of_a_fold_have_together() {
+    let trades = trades();
+    let plan = trades.plan("walk-forward");
+    // by age, seen from the newest row that is learnt from with it
+    let by_age = |rows: &[usize]| {
+        let newest = rows.iter().map(|&row| trades.spans[row].t0).max()?;
+        Some(
+            rows.iter().map(|&row| 0.5_f64.powf(f64::from(newest - trades.spans[row].t0) / 50.0)).collect::<Vec<f64>>(),
+        )
+    };
+    let linear = logistic();
+    let (seed, cancel) = (Seed::new(42), CancelToken::new());
+    let trained = train_on_folds(
+        &trades.labelled(&by_age),
+        &plan,
+        &plain(&linear),
+        CalibrationKind::None,
+        seed,
+        &cancel,
+        &mut |_| {},
+    );
+    let fold = &plan.folds[2];
+    let mut alone = trades.table.select(&fold.train);
+    alone.weight = by_age(&fold.train).map(Array1::from);
+    let expected = fit(&Learner::new(linear.clone()).unwrap(), &alone, 1);
+    let expected = expected.predict(trades.table.select(&fold.test).features.view());
+    let found: Vec<f64> =
+        trained.unwrap().out_of_sample.iter().filter(|row| row.fold == fold.index).map(|row| row.raw).collect();
+    assert_eq!(found, expected.to_vec());
+}
+
+#[test]
+fn blocks_are_predicted_by_folds_that_surround_them_and_paths_are_scored() {
+    let trades = trades();
+    let plan = trades.plan("combinatorial");
+    let trained = trades.train(&plan, &plain(&logistic()), CalibrationKind::Platt).unwrap();
+    let mut rows: Vec<usize> = trained.out_of_sample.iter().map(|row| row.row).collect();
+    rows.sort_unstable();
+    assert_eq!(rows, (0..trades.spans.len()).collect::<Vec<_>>());
+    assert!(trained.out_of_sample.iter().all(|row| row.is_calibrated));
+    assert_eq!(trained.paths.len(), 4);
+    assert!(trained.paths.iter().all(|path| path.rows == rows.len() && path.auc.unwrap() > 0.65));
+    // the calibrator of a block knows none of its rows: turning its labels around changes nothing that is said of it
+    let mut changed = trades.clone();
+    let block = plan.folds[0].test_blocks[0].clone();
+    let inside: Vec<usize> = (0..rows.len()).filter(|&row| block.contains(&trades.spans[row].t0)).collect();
+    let of = |trained: &TrainedModel, row: usize| {
+        trained.out_of_sample.iter().find(|said| said.row == row).map(|said| said.raw).unwrap()
+    };
+    inside.iter().for_each(|&row| changed.table.target[row] = 1.0 - changed.table.target[row]);
+    let after = changed.train(&plan, &plain(&logistic()), CalibrationKind::None).unwrap();
+    assert!(inside.iter().all(|&row| of(&trained, row) == of(&after, row)));
+}
+
+#[test]
+fn an_ensemble_is_put_together_by_what_was_known() {
+    let trades = trades();
+    let plan = trades.plan("walk-forward");
+    let stack = stacked();
+    let trained = trades.train(&plan, &plain(&stack), CalibrationKind::Platt).unwrap();
+    // members count alike in the first fold, and the meta-learner of the second saw less than the first fold
+    assert_eq!(trained.folds[0].combination_rows, 0);
+    assert!((1..plan.folds[0].test.len()).contains(&trained.folds[1].combination_rows));
+    assert!(trained.out_of_sample.iter().all(|row| row.disagreement.is_some()));
+    let Model::Ensemble(ensemble) = trained.model.model() else { panic!("expected an ensemble") };
+    assert_eq!(ensemble.members().len(), 2);
+    assert!(matches!(ensemble.combiner(), Combiner::Stack(_)));
+    let raw: Vec<f64> = trained.out_of_sample.iter().map(|row| row.raw).collect();
+    let labels: Vec<f64> = trained.out_of_sample.iter().map(|row| row.label).collect();
+    assert!(auc(&raw, &labels) > 0.65);
+}
+
+#[test]
+fn what_is_trained_does_not_depend_on_threads() {
+    let trades = trades();
+    let everything = Selection {
+        max_correlation: Some(0.95),
+        permutation: Permutation { repeats: 1, ..Permutation::default() },
+        ..Selection::default()
+    };
+    let stack = stacked();
+    let recipe = Recipe { transform: Transform::Robust, selection: &everything, ..plain(&stack) };
+    let bytes_at = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let plan = trades.plan("walk-forward");
+        let trained = pool.install(|| trades.train(&plan, &recipe, CalibrationKind::Beta).unwrap());
+        serde_json::to_vec(&trained).unwrap()
+    };
+    let bytes = bytes_at(1);
+    assert!(bytes == bytes_at(2) && bytes == bytes_at(5));
+}
+
+#[test]
+fn the_published_model_reads_the_selected_features_through_its_maps() {
+    let trades = trades();
+    let chosen = Selection {
+        permutation: Permutation { repeats: 5, keep: Some(2), ..Permutation::default() },
+        ..Selection::default()
+    };
+    let linear = logistic();
+    let recipe = Recipe { transform: Transform::Winsorise, selection: &chosen, ..plain(&linear) };
+    let trained = trades.train(&trades.plan("walk-forward"), &recipe, CalibrationKind::Platt).unwrap();
+    // the first two features decide the label
+    assert_eq!(trained.selected.kept, [0, 1]);
+    assert_eq!((trained.model.columns(), trained.predict(trades.table.features.view()).len()), (2, trades.spans.len()));
+    assert!(!trained.model.preparation().is_identity());
 }
 
 #[test]
 fn a_fold_of_one_class_is_skipped_and_said_so() {
-    let (mut table, spans, r) = trades();
-    for row in 0..spans.len() {
-        if spans[row].t0 < 200 {
-            table.target[row] = 0.0;
+    let mut trades = trades();
+    for row in 0..trades.spans.len() {
+        if trades.spans[row].t0 < 200 {
+            trades.table.target[row] = 0.0;
         }
     }
-    let trained = train(&table, &spans, &r, &every_learner()[0], CalibrationKind::None).unwrap();
+    let plan = trades.plan("walk-forward");
+    let trained = trades.train(&plan, &plain(&logistic()), CalibrationKind::None).unwrap();
     assert!(matches!(trained.folds[0].skip, Some(FoldSkip::OneClass { label: 0, .. })));
     assert!(trained.out_of_sample.iter().all(|row| row.fold > 0 && !row.is_calibrated && row.raw == row.calibrated));
     assert_eq!(trained.calibrator, Calibrator::None);
@@ -150,17 +325,17 @@ fn a_fold_of_one_class_is_skipped_and_said_so() {
 
 #[test]
 fn a_plan_without_folds_and_lengths_that_differ_are_refused() {
-    let (table, spans, r) = trades();
-    let (set, seed, cancel) = (table.set(), Seed::new(1), CancelToken::new());
-    let learner = &every_learner()[0];
-    let run = |plan: &FoldPlan, r: &[f64]| {
-        walk_forward_train(&set, &spans, r, plan, learner, CalibrationKind::None, seed, &cancel, &mut |_| {})
-    };
-    assert!(matches!(run(&FoldPlan::default(), &r), Err(ModelError::NoFolds { skipped: 0 })));
-    assert!(matches!(run(&plan(&spans), &r[1..]), Err(ModelError::Shape { .. })));
-    let mut beyond = plan(&spans);
+    let trades = trades();
+    let linear = logistic();
+    let run = |trades: &Trades, plan: &FoldPlan| trades.train(plan, &plain(&linear), CalibrationKind::None);
+    let mut shorter = trades.clone();
+    shorter.r.pop();
+    let plan = trades.plan("walk-forward");
+    assert!(matches!(run(&trades, &FoldPlan::default()), Err(ModelError::NoFolds { skipped: 0 })));
+    assert!(matches!(run(&shorter, &plan), Err(ModelError::Shape { .. })));
+    let mut beyond = plan;
     beyond.folds[0].test.push(1_000_000);
-    assert!(matches!(run(&beyond, &r), Err(ModelError::Shape { found: 1_000_001, .. })));
+    assert!(matches!(run(&trades, &beyond), Err(ModelError::Shape { found: 1_000_001, .. })));
 }
 
 /// A learner as linfa's users write them: the share of class 1 on either side of the median of the first feature.
@@ -203,8 +378,9 @@ impl linfa::traits::PredictInplace<Records, Array1<f64>> for FittedHalves {
 #[test]
 fn any_linfa_learner_is_judged_on_our_folds() {
     use linfa::traits::{Fit, Predict};
-    let (table, spans, _) = trades();
-    let predictions = cross_fit(&table.set(), &plan(&spans), &CancelToken::new(), |_, train, test| {
+    let trades = trades();
+    let (table, plan) = (&trades.table, trades.plan("walk-forward"));
+    let predictions = cross_fit(&table.set(), &plan, &CancelToken::new(), |_, train, test| {
         let dataset = linfa::DatasetBase::new(train.features.to_owned(), train.target.to_owned());
         let predicted: Array1<f64> = Halves.fit(&dataset)?.predict(&test.to_owned());
         Ok(predicted.to_vec())

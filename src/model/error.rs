@@ -39,6 +39,9 @@ pub enum ModelError {
         /// What was written.
         found: String,
     },
+    /// A model that does not say its family.
+    #[error("expected `kind:` with the name of a model family")]
+    NoKind,
     /// Parameters that do not read.
     #[error("parameters of model family `{family}` do not read")]
     Parameters {
@@ -129,6 +132,9 @@ pub enum ModelError {
         /// The family.
         family: &'static str,
     },
+    /// Weights or a meta-learner that are fitted out of fold, asked for without folds.
+    #[error("this ensemble is put together by out-of-fold predictions: it is trained on folds, not on rows alone")]
+    NeedsFolds,
     /// A validation set of another task.
     #[error("the training set is a {expected}, its validation set a {found}")]
     ValidationTask {

@@ -62,6 +62,14 @@ pub(super) trait Estimator {
     fn wants_validation(&self) -> bool {
         false
     }
+
+    /// The same parameters with a fixed number of rounds in place of early stopping; `None` where there are no rounds.
+    fn with_rounds(&self, _rounds: usize) -> Option<Self>
+    where
+        Self: Sized,
+    {
+        None
+    }
 }
 
 /// A fitted model of any family, as [`super::Model`] sees it.
@@ -81,6 +89,16 @@ pub(super) trait Predictor {
 
     /// How much each feature matters, in column order.
     fn importance(&self) -> Vec<f64>;
+
+    /// Rounds that were fitted, after early stopping; `None` where there are no rounds.
+    fn rounds(&self) -> Option<usize> {
+        None
+    }
+
+    /// How much the members of an ensemble disagree about each row.
+    fn disagreement(&self, _features: ArrayView2<'_, f64>) -> Option<Vec<f64>> {
+        None
+    }
 }
 
 /// Room that predictions of single rows reuse.

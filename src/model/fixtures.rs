@@ -87,6 +87,9 @@ pub(super) fn every_task(rows: usize, columns: usize, seed: u64) -> Vec<(Learner
 
 /// Parameters that make a family quick.
 fn small(family: &Family) -> Value {
+    if family.name == "ensemble" {
+        return serde_json::json!({"members": [{"kind": "logistic"}, {"kind": "random-forest", "trees": 10}]});
+    }
     let quick = [("trees", 25.0), ("min_leaf", 5.0), ("learning_rate", 0.2)];
     let has = |name: &str| family.parameters.iter().find(|parameter| parameter.name == name);
     let value = |name: &str, value: f64| match has(name)?.value {

@@ -47,7 +47,7 @@ impl Learner {
     ) -> Result<Model, ModelError> {
         cancel.check()?;
         self.config.check()?;
-        self.check_task(set.task)?;
+        self.config.check_task(set.task)?;
         set.check()?;
         match validation {
             Some(validation) => check_validation(set, validation)?,
@@ -58,15 +58,6 @@ impl Learner {
         }
         let validation = validation.map(TrainingSet::view);
         self.config.fit(Fitting { set: set.view(), validation, seed, cancel })
-    }
-
-    fn check_task(&self, task: Task) -> Result<(), ModelError> {
-        let able = self.config.row().map_or(&[][..], |family| family.tasks);
-        if able.contains(&task) {
-            return Ok(());
-        }
-        let able = able.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        Err(ModelError::Task { family: self.config.family(), task, able })
     }
 }
 
@@ -122,6 +113,16 @@ impl Model {
         } else {
             Err(ModelError::Shape { what: "features", expected: self.columns(), found: columns })
         }
+    }
+
+    /// Rounds that were fitted, after early stopping; `None` for a family without rounds.
+    pub fn rounds(&self) -> Option<usize> {
+        self.predictor().rounds()
+    }
+
+    /// Standard deviation of the probabilities of an ensemble's members, one number a row; `None` for a single model.
+    pub fn disagreement(&self, features: ArrayView2<'_, f64>) -> Option<Vec<f64>> {
+        self.predictor().disagreement(features)
     }
 
     /// How much each feature matters, in column order: |coefficient| of the standardised feature (linear models), share of

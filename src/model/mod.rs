@@ -12,7 +12,7 @@
 //!
 //! A classification predicts the probability of class 1, a regression the value. Every family keeps its transforms
 //! (imputation, scaling, bins) inside the model, fitted on the rows it was given and on nothing else. The same holds around
-//! it: [`walk_forward_train`] judges a learner on folds it has not seen and calibrates without looking ahead.
+//! it: [`train_on_folds`] judges a model on folds it has not seen, everything around it fitted inside the fold.
 //!
 //! | promise | kept by |
 //! |---|---|
@@ -32,6 +32,7 @@ mod boosting;
 mod calibration;
 mod config;
 mod cross_fit;
+mod ensemble;
 mod error;
 pub mod explain;
 mod family;
@@ -42,10 +43,15 @@ mod learner;
 mod linear;
 mod linfa_traits;
 mod logistic;
+mod loss;
 mod naive_bayes;
 mod newton;
+mod out_of_fold;
 mod parameter;
+mod prepare;
 mod quadratic;
+mod recipe;
+mod select;
 mod stored;
 mod training_set;
 mod transform;
@@ -62,9 +68,8 @@ mod golden_tests;
 pub use boosting::{BoostingConfig, BoostingModel, Growth, Monotone, RegressionLoss};
 pub use calibration::{CALIBRATIONS, CalibrationKind, Calibrator};
 pub use config::{ClassWeight, FAMILIES, Model, ModelConfig};
-pub use cross_fit::{
-    FoldReport, FoldSkip, MIN_CALIBRATION_ROWS, OutOfSampleRow, TrainedModel, cross_fit, walk_forward_train,
-};
+pub use cross_fit::{FoldReport, FoldSkip, OutOfSampleRow, TrainedModel, cross_fit, train_on_folds};
+pub use ensemble::{Combination, Combine, Combiner, EnsembleConfig, EnsembleModel, Fallback, MAX_MEMBERS, Members};
 pub use error::ModelError;
 pub use family::{Family, Weights};
 pub use forest::{Bootstrap, ExtraTreesConfig, FeatureSampling, ForestConfig, ForestModel, OutOfBag};
@@ -73,6 +78,10 @@ pub use linear::{LinearConfig, LinearModel};
 pub use linfa_traits::SeededLearner;
 pub use logistic::{LogisticConfig, LogisticModel};
 pub use naive_bayes::{NaiveBayesConfig, NaiveBayesModel};
+pub use out_of_fold::{MIN_CALIBRATION_ROWS, PathScore};
 pub use parameter::{Parameter, ParameterType};
+pub use prepare::{ColumnMap, Preparation, Prepared, Transform};
+pub use recipe::{Labelled, Recipe, Weigh};
+pub use select::{DropReason, Permutation, Selected, Selection, permutation_importance, stability};
 pub use stored::MODEL_FORMAT_VERSION;
 pub use training_set::{Task, TrainingSet};

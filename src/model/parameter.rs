@@ -21,6 +21,18 @@ pub struct Parameter {
     pub doc: &'static str,
 }
 
+impl Parameter {
+    /// A parameter that is no number of a range: words, or a structure of its own, which has no words.
+    pub(super) const fn word(
+        name: &'static str,
+        words: &'static [&'static str],
+        default: &'static str,
+        doc: &'static str,
+    ) -> Self {
+        Self { name, value: ParameterType::Words(words), default, range: None, bounds: None, log: false, doc }
+    }
+}
+
 /// What the values of a parameter are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ParameterType {

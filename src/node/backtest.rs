@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::accumulate::checked_features;
 use super::bars::{Market, Universe, read_strategy};
-use super::model_artifact::{PREDICTIONS, Predictions, json_artifact};
+use super::model_artifact::{Predictions, json_artifact};
 use super::scoring::backtest_model;
 use super::signals::table_artifact;
 use super::{
@@ -25,7 +25,6 @@ use crate::feature::Features;
 use crate::market::Bars;
 use crate::stats::bootstrap::IntervalPlan;
 use crate::strategy::{IndicatorCache, Signals, Strategy, signals};
-use crate::table::Table;
 
 /// Trades a strategy on bars with one account.
 pub struct Backtest;
@@ -269,8 +268,7 @@ impl Asked {
 
 /// Predictions, and where each stands in the bars.
 fn predicted(input: &InputArtifact, bars: &Bars) -> Result<(Predictions, BTreeMap<(u32, u32), f64>), NodeError> {
-    let table = Table::from_parquet(input.bytes()?).and_then(|table| table.expect_schema(PREDICTIONS));
-    let predictions = Predictions::of(&table.map_err(NodeError::failed)?).map_err(NodeError::failed)?;
+    let predictions = Predictions::read(input)?;
     let symbols: BTreeMap<&str, u32> = (0..).zip(&bars.series).map(|(at, it)| (it.symbol.as_str(), at)).collect();
     let place = |at: usize| {
         let session = bars.sessions.binary_search(&predictions.ts[at]).ok()?;

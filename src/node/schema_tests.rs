@@ -76,6 +76,11 @@ const BESIDE_OTHERS: &[(&str, &str)] = &[
     ("train/validation/step", "a step is at least as long as a test window"),
     ("backtest/sizing/ml_scale/max", "the largest factor is at least the smallest"),
     ("score/sizing/ml_scale/max", "the largest factor is at least the smallest"),
+    ("train/validation/folds", "only schemes that cut blocks read it"),
+    ("train/validation/test_folds", "only the combinatorial scheme reads it"),
+    ("train/selection/permutation/share", "only with `repeats` is it read"),
+    ("train/selection/permutation/keep", "only with `repeats` is it read"),
+    ("train/winsorise_share", "only `transform: winsorise` reads it"),
 ];
 
 /// Words that a setting takes only beside another value, and why.
@@ -302,7 +307,13 @@ fn references(pipeline: &Value) -> BTreeMap<String, Value> {
 /// Replaces values that are references by what those stand for.
 fn filled(value: &Value, known: &BTreeMap<String, Value>) -> Value {
     match value {
-        Value::String(text) => known.get(text).unwrap_or(value).clone(),
+        Value::String(text) => known.get(text).cloned().unwrap_or_else(|| {
+            let inside = |text: String, (name, value): (&String, &Value)| match value {
+                Value::String(value) => text.replace(name, value),
+                _ => text,
+            };
+            known.iter().fold(text.clone(), inside).into()
+        }),
         Value::Array(items) => items.iter().map(|item| filled(item, known)).collect(),
         Value::Object(fields) => {
             fields.iter().map(|(name, field)| (name.clone(), filled(field, known))).collect::<Map<_, _>>().into()

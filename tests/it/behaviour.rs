@@ -7,6 +7,7 @@ mod kinds;
 mod outcomes;
 mod resuming;
 mod reuse;
+mod training;
 
 const SYNTHETIC: &str = "pipelines/synthetic.yaml";
 const WEEKLY: &str = "pipelines/weekly.yaml";

@@ -123,6 +123,10 @@ impl Estimator for BoostingConfig {
     fn wants_validation(&self) -> bool {
         self.early_stopping > 0
     }
+
+    fn with_rounds(&self, rounds: usize) -> Option<Self> {
+        Some(Self { trees: rounds, early_stopping: 0, ..self.clone() })
+    }
 }
 
 impl Predictor for BoostingModel {
@@ -143,6 +147,10 @@ impl Predictor for BoostingModel {
         scratch.single.clear();
         scratch.single.extend(row.iter().map(|&value| single(value)));
         self.booster.predict_row(&scratch.single, Iterations::Best).map_or(f64::NAN, f64::from)
+    }
+
+    fn rounds(&self) -> Option<usize> {
+        Some(self.trees())
     }
 
     fn importance(&self) -> Vec<f64> {

@@ -18,3 +18,4 @@ mod sigmoid;
 mod tests;
 
 pub use calibrator::{CALIBRATIONS, CalibrationKind, Calibrator};
+pub(super) use sigmoid::clipped_logit;

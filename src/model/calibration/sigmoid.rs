@@ -11,7 +11,7 @@ use crate::stats::sum::sum;
 /// Probabilities are kept this far from 0 and 1 before log-odds are taken.
 const LOGIT_CLIP: f64 = 1e-6;
 
-pub(super) fn clipped_logit(p: f64) -> f64 {
+pub(in crate::model) fn clipped_logit(p: f64) -> f64 {
     // clamp keeps NaN, which is what apply promises
     let p = p.clamp(LOGIT_CLIP, 1.0 - LOGIT_CLIP);
     libm::log(p / (1.0 - p))
