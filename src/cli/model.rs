@@ -106,9 +106,11 @@ async fn registered(store: &Store, asked: &str) -> Result<Option<ArtifactRef>, C
     };
     let entry = history.entries.iter().find(|entry| entry.slot == slot);
     match entry.map(|entry| &entry.action) {
-        Some(EntryAction::Promote { version, .. }) => Ok(Some(version.model.clone())),
-        Some(EntryAction::Rollback { .. }) => {
-            Err(CliError::Usage(format!("slot {slot} of `{name}` is a rollback: name the slot of a promotion")))
+        Some(EntryAction::Promote { version, .. } | EntryAction::Propose { version, .. }) => {
+            Ok(Some(version.model.clone()))
+        }
+        Some(EntryAction::Rollback { .. } | EntryAction::Retire { .. }) => {
+            Err(CliError::Usage(format!("slot {slot} of `{name}` names no model: name the slot of a promotion")))
         }
         None => Err(CliError::Usage(format!("`{name}` has no slot {slot}; it has {}", history.entries.len()))),
     }

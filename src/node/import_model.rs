@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::model_artifact::{FeatureSchema, Predictions, pretty};
 use super::signals::Signals;
+use super::train::Target;
 use super::{
     Behaviour, ConfigError, Descriptor, InputPort, Kind, NodeContext, NodeError, NodeOutput, OutputPort, ValuePort,
     ValueType,
@@ -110,7 +111,7 @@ impl Kind for ImportModel {
         });
         let importance: BTreeMap<&String, f64> = read.features.iter().zip(read.model.importance()).collect();
         let metrics = json!({"version": 1, "imported": read.format, "importance": importance});
-        let mut record = Predictions::default().to_table();
+        let mut record = Predictions::default().to_table(Target::Win, false);
         for name in &read.features {
             record = record.with(name.clone(), "feature, known at the signal's close", Values::Float(Vec::new()));
         }
