@@ -72,8 +72,8 @@ impl Store {
 }
 
 fn proof_of(name: &str) -> Option<Proof> {
-    const SEALED: [&str; 9] =
-        ["actions/", "runs/", "registry/", "books/", "studies/", "openings/", "pins/", "gc/", "outbox/"];
+    const SEALED: [&str; 10] =
+        ["actions/", "runs/", "registry/", "books/", "studies/", "holdouts/", "openings/", "pins/", "gc/", "outbox/"];
     if let Some(digits) = name.strip_prefix("blobs/sha256/") {
         return digits.replacen('/', "", 1).parse().ok().map(Proof::Name);
     }

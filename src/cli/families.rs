@@ -60,6 +60,7 @@ fn promises(family: &Family) -> String {
     let weights = match family.weights {
         Weights::Repeats => "a weight of 2 counts as two rows",
         Weights::Shares => "weights are scaled to an average of 1",
+        Weights::ByMember => "each member counts weights in its own way",
     };
     let validation = if family.validates { "; can stop early" } else { "" };
     format!("{weights}{validation}")

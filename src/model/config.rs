@@ -201,7 +201,7 @@ families! {
     tasks &[Task::Classification], weights Weights::Repeats, validates false;
     /// Several families behind one probability: mean, median, vote, weighted, or stacked out of fold.
     Ensemble("ensemble"): EnsembleConfig => EnsembleModel,
-    tasks &[Task::Classification], weights Weights::Shares, validates false;
+    tasks &[Task::Classification], weights Weights::ByMember, validates false;
 }
 
 /// How the two classes are weighed against each other.

@@ -35,6 +35,7 @@ fn without_draws(learner: &Learner) -> (Learner, f64) {
         "random-forest" | "extra-trees" => (json!({"trees": 3, "bootstrap": "none", "feature_sampling": "all"}), 1e-7),
         // sums of 32-bit numbers
         "gradient-boosting" => (json!({"trees": 10}), 1e-5),
+        "ensemble" => (json!({"members": [{"kind": "logistic"}, {"kind": "naive-bayes"}]}), 1e-7),
         _ => (json!({}), 1e-7),
     };
     (fixtures::learner(family, &params), tolerance)

@@ -37,6 +37,8 @@ pub enum Weights {
     Repeats,
     /// Only the ratio of weights counts: they are scaled to an average of 1.
     Shares,
+    /// Each member counts them in its own way.
+    ByMember,
 }
 
 /// Rows, and everything else that decides a fit.

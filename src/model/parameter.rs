@@ -191,8 +191,13 @@ mod tests {
                 match parameter.value {
                     ParameterType::Whole | ParameterType::Real => {
                         let (low, high) = parameter.bounds.unwrap();
-                        assert_eq!(parameter.value == ParameterType::Whole, default.is_u64(), "{place}");
-                        assert!((low..=high).contains(&default.as_f64().unwrap()), "{place}");
+                        if let Some(number) = default.as_f64() {
+                            assert_eq!(parameter.value == ParameterType::Whole, default.is_u64(), "{place}");
+                            assert!((low..=high).contains(&number), "{place}");
+                        } else {
+                            // off by default
+                            assert!(default.is_null(), "{place}");
+                        }
                         assert!(!parameter.log || low > 0.0, "{place}");
                         assert!(!accepts((high * 1.001 + 1.0).round().into()) && !accepts((-1.0).into()), "{place}");
                     }

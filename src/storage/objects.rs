@@ -41,7 +41,7 @@ pub struct Object {
 
 /// Objects that must survive a power loss once their create was answered: those that are refused, and not made again, when
 /// they are torn.
-const DURABLE: &[&str] = &["FORMAT", "registry/", "books/", "pins/"];
+const DURABLE: &[&str] = &["FORMAT", "registry/", "books/", "studies/", "holdouts/", "openings/", "pins/"];
 
 /// The largest file, in bytes, that is read without handing it to another thread.
 const SMALL: u64 = 256 * 1024;

@@ -287,7 +287,10 @@ fn a_run_leaves_its_lineage_beside_its_record() {
     };
     let train = of("synthetic.train", "COMPLETE");
     assert_eq!(names(train, "inputs"), ["synthetic.accumulate.signals"]);
-    assert_eq!(names(train, "outputs"), ["synthetic.train.model", "synthetic.train.predictions"]);
+    assert_eq!(
+        names(train, "outputs"),
+        ["synthetic.train.model", "synthetic.train.predictions", "synthetic.train.report"]
+    );
     let parent = &train["run"]["facets"]["parent"]["run"]["runId"];
     assert_eq!(parent, &of("synthetic", "START")["run"]["runId"]);
 }

@@ -144,7 +144,7 @@ fn the_registry_can_be_listed_and_shown() {
     assert_eq!(list[0]["champion"]["as_of"], "2018-09-28");
     assert!(bench.ok(&["registry", "list"]).contains(&digest[..12]));
     let words = bench.ok(&["registry", "show", "synthetic-quality"]);
-    assert!(words.contains("promote") && words.contains("decided as of 2018-09-28"), "{words}");
+    assert!(words.contains("serving") && words.contains("2018-09-28"), "{words}");
     assert_eq!(bench.json(&["registry", "show", "synthetic-quality"])[0]["by"], run.0["run"]);
     let unknown = bench.call(&["registry", "show", "nothing"]);
     assert_eq!(unknown.code, Some(2));
