@@ -102,6 +102,7 @@ fn values(parameter: &Parameter) -> String {
         ParameterType::Switch => "true or false".to_owned(),
         ParameterType::Words(words) => listed(words),
         ParameterType::ByFeature(words) => format!("by feature: {}", listed(words)),
+        ParameterType::Other(what) => what.to_owned(),
     }
 }
 

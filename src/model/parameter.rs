@@ -22,7 +22,7 @@ pub struct Parameter {
 }
 
 impl Parameter {
-    /// A parameter that is no number of a range: words, or a structure of its own, which has no words.
+    /// A parameter that is one of some words.
     pub(super) const fn word(
         name: &'static str,
         words: &'static [&'static str],
@@ -30,6 +30,16 @@ impl Parameter {
         doc: &'static str,
     ) -> Self {
         Self { name, value: ParameterType::Words(words), default, range: None, bounds: None, log: false, doc }
+    }
+
+    /// A parameter with a shape of its own, `what` in words.
+    pub(super) const fn other(
+        name: &'static str,
+        what: &'static str,
+        default: &'static str,
+        doc: &'static str,
+    ) -> Self {
+        Self { name, value: ParameterType::Other(what), default, range: None, bounds: None, log: false, doc }
     }
 }
 
@@ -46,6 +56,8 @@ pub enum ParameterType {
     Words(&'static [&'static str]),
     /// A word for some of the features, by name.
     ByFeature(&'static [&'static str]),
+    /// Something else, in words; no search varies it.
+    Other(&'static str),
 }
 
 /// A type that parameters have.
@@ -191,13 +203,8 @@ mod tests {
                 match parameter.value {
                     ParameterType::Whole | ParameterType::Real => {
                         let (low, high) = parameter.bounds.unwrap();
-                        if let Some(number) = default.as_f64() {
-                            assert_eq!(parameter.value == ParameterType::Whole, default.is_u64(), "{place}");
-                            assert!((low..=high).contains(&number), "{place}");
-                        } else {
-                            // off by default
-                            assert!(default.is_null(), "{place}");
-                        }
+                        assert_eq!(parameter.value == ParameterType::Whole, default.is_u64(), "{place}");
+                        assert!((low..=high).contains(&default.as_f64().unwrap()), "{place}");
                         assert!(!parameter.log || low > 0.0, "{place}");
                         assert!(!accepts((high * 1.001 + 1.0).round().into()) && !accepts((-1.0).into()), "{place}");
                     }
@@ -209,6 +216,7 @@ mod tests {
                     ParameterType::ByFeature(words) => {
                         assert!(words.iter().all(|word| accepts(serde_json::json!({"a": word}))), "{place}");
                     }
+                    ParameterType::Other(what) => assert!(!what.is_empty() && !default.is_string(), "{place}"),
                 }
             }
         }

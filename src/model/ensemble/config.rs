@@ -109,9 +109,9 @@ fn by_default(kind: &str) -> Option<ModelConfig> {
 impl EnsembleConfig {
     /// Name, default, range and meaning of every parameter.
     pub const PARAMETERS: &'static [Parameter] = &[
-        Parameter::word(
+        Parameter::other(
             "members",
-            &[],
+            "list of models",
             "[{kind: logistic}, {kind: random-forest}]",
             "Two to sixteen models with their parameters.",
         ),
@@ -121,14 +121,24 @@ impl EnsembleConfig {
             "mean",
             "How members become one probability.",
         ),
-        Parameter::word(
+        Parameter::other(
             "weights",
-            &[],
+            "list of numbers, one a member",
             "null",
             "Weights of `weighted`; unset: those with the least out-of-fold log loss.",
         ),
-        Parameter::word("min_agreement", &[], "0", "Least share of members on the ensemble's side of 0.5."),
-        Parameter::word("max_disagreement", &[], "null", "Largest standard deviation of the members' probabilities."),
+        Parameter::other(
+            "min_agreement",
+            "number from 0 to 1",
+            "0",
+            "Least share of members on the ensemble's side of 0.5.",
+        ),
+        Parameter::other(
+            "max_disagreement",
+            "number from 0 to 1",
+            "null",
+            "Largest standard deviation of the members' probabilities.",
+        ),
         Parameter::word(
             "fallback",
             &["base-rate", "best", "minimum"],
