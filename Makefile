@@ -1,15 +1,15 @@
 # walkforward: `make help` lists what can be made.
-# One profile for everything, so that dependencies are compiled once: about ten minutes on two cores, then seconds.
+# One profile for everything, so that dependencies are compiled once: about twenty minutes on two cores, then seconds.
 
 WALKFORWARD := target/release/walkforward
 .DEFAULT_GOAL := help
-.PHONY: calibrate-gate help build demo test faults s3-server lint bench bench-tune calibrate clean
+.PHONY: help build demo test faults s3-server lint bench bench-tune calibrate clean
 
 help:            ## show this list
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*## / - /'
 
 build:           ## compile the program
-	@test -x $(WALKFORWARD) || echo "Compiling walkforward and its libraries: about ten minutes the first time on two cores."
+	@test -x $(WALKFORWARD) || echo "Compiling walkforward and its libraries: about twenty minutes the first time on two cores."
 	cargo build --release --locked
 
 demo: build      ## run the main job on the shipped data and show what it decided
@@ -47,12 +47,10 @@ bench: build     ## CPU seconds of the weekly pipeline, the orchestrator on 50 t
 bench-tune:      ## samplers beside stored results of Optuna 5, time of a proposal, cost of the overfitting figures
 	@benches/tune.sh
 
-calibrate:       ## how often the tests are right: false alarms and power with their errors, on known truths (QUICK=1: less)
+# the rates stand in docs/guide/why.md and docs/guide/drift.md
+calibrate:       ## how often tests and gate are right: false alarms, power, promotions with their errors, on known truths (QUICK=1: less)
 	@cargo bench --bench calibrate -- $(if $(QUICK),--quick)
-
-# the rates stand in docs/guide/why.md
-calibrate-gate:  ## how often the gate promotes equal, worse and better models, with standard errors (a minute)
-	@cargo bench --bench calibrate_gate -- 1000
+	@cargo bench --bench calibrate_gate -- $(if $(QUICK),100,1000)
 
 clean:           ## forget all artifacts, runs and models of the local store
 	rm -rf artifacts/store artifacts/reports
