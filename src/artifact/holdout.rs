@@ -78,10 +78,7 @@ pub async fn all_holdout_openings(store: &Store) -> Result<Vec<HoldoutOpening>, 
 }
 
 async fn openings_in(store: &Store, folder: &str) -> Result<Vec<HoldoutOpening>, StoreError> {
-    let mut found: Vec<HoldoutOpening> = Vec::new();
-    for name in store.storage().list(folder).await? {
-        found.extend(store.read_record::<HoldoutOpening>(&name).await?);
-    }
+    let mut found: Vec<HoldoutOpening> = store.read_records(folder).await?;
     // runs are named in the order of time
     found.sort_by(|a, b| (&a.name, &a.run, &a.kind, a.look).cmp(&(&b.name, &b.run, &b.kind, b.look)));
     Ok(found)

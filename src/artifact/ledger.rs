@@ -106,9 +106,8 @@ impl Ledger {
                 return Ok(known.uses);
             }
             let mut record = HoldoutUse { format: 1, decision, from, to, as_of, uses: 1 };
-            for name in self.store.storage().list(&folder).await? {
-                let other = self.store.read_record::<HoldoutUse>(&name).await?;
-                record.uses += u32::from(other.is_some_and(|other| other.as_of <= as_of && record.repeats(&other)));
+            for other in self.store.read_records::<HoldoutUse>(&folder).await? {
+                record.uses += u32::from(other.as_of <= as_of && record.repeats(&other));
             }
             self.store.commit_record(&own, &record).await?;
             let kept = self.store.read_record::<HoldoutUse>(&own).await?;
@@ -130,11 +129,8 @@ impl Ledger {
 /// # Errors
 /// The store cannot be reached, or a record is damaged.
 pub async fn trials_on_record(store: &Store, search: Digest) -> Result<u64, StoreError> {
-    let mut trials = 0;
-    for name in store.storage().list(&folder(search)).await? {
-        trials += store.read_record::<Searched>(&name).await?.map_or(0, |entry| entry.trials);
-    }
-    Ok(trials)
+    let studies: Vec<Searched> = store.read_records(&folder(search)).await?;
+    Ok(studies.iter().map(|study| study.trials).sum())
 }
 
 fn folder(search: Digest) -> String {

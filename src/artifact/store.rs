@@ -393,6 +393,18 @@ impl Store {
         Ok(self.read_sealed(name).await?.map(|(record, _)| record))
     }
 
+    /// Reads all sealed records below a folder, by name; one that is removed meanwhile is left out.
+    ///
+    /// # Errors
+    /// A record is damaged, or the store cannot be reached.
+    pub(super) async fn read_records<T: DeserializeOwned>(&self, folder: &str) -> Result<Vec<T>, StoreError> {
+        let mut records = Vec::new();
+        for name in self.storage.list(folder).await? {
+            records.extend(self.read_record(&name).await?);
+        }
+        Ok(records)
+    }
+
     /// Reads a sealed record, with the bytes that it is made of. What cannot be believed is read again, in case that it
     /// was torn on the way.
     pub(crate) async fn read_sealed<T: DeserializeOwned>(&self, name: &str) -> Result<Option<(T, Bytes)>, StoreError> {

@@ -215,7 +215,7 @@ impl Kind for Evaluate {
         let executed = executed_rows(&rows, &signals);
         let expectancy = expectancies(&rows, &executed, threshold, config, seed.derive("expectancy"), context)?;
         context.report(3, 4, "backtest");
-        let uplift = uplift::measure(config, context, &rows, seed.derive("uplift"))?;
+        let uplift = uplift::measure(config, context, &rows, (&candidate, champion.as_ref()), seed.derive("uplift"))?;
         let paired_returns = uplift.paired_returns();
         let lints = lints(&of_candidate);
         if let Some(lint) = lints.first().filter(|_| !config.acknowledge_suspicious) {

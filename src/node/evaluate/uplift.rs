@@ -113,6 +113,7 @@ pub(super) fn measure(
     config: &EvaluateConfig,
     context: &NodeContext,
     rows: &Evaluated,
+    (candidate, champion): (&StoredModel, Option<&StoredModel>),
     seed: Seed,
 ) -> Result<Uplift, NodeError> {
     let market = super::holdout::market(config, context)?;
@@ -126,11 +127,11 @@ pub(super) fn measure(
     let run = |overlay: Option<&MlOverlay>| simulate(bars, &found, &rules, window.clone(), overlay, &context.cancel);
     let without = run(None)?;
     // all sides trade by the same limits, so that only the ranking differs
-    let filtered = |port: &'static str, scores: &[f64]| {
+    let filtered = |model: &StoredModel, scores: &[f64]| {
         let with = run(Some(&MlOverlay {
             rules: config.prediction.clone(),
             probability: probabilities(rows, scores, bars),
-            past: StoredModel::read(context.input(port)?)?.out_of_fold.past(),
+            past: model.out_of_fold.past(),
             ..MlOverlay::default()
         }));
         context.cancel.check()?;
@@ -143,8 +144,8 @@ pub(super) fn measure(
             Err(error) => Err(NodeError::from(error)),
         }
     };
-    let (with, refused) = filtered("candidate", &rows.candidate)?;
-    let champion = rows.champion.as_deref().map(|scores| filtered("champion", scores)).transpose()?;
+    let (with, refused) = filtered(candidate, &rows.candidate)?;
+    let champion = champion.zip(rows.champion.as_deref()).map(|(model, scores)| filtered(model, scores)).transpose()?;
     let champion = champion.and_then(|(champion, _)| champion);
     let year = bars.periods_per_year;
     let (difference, range) = match &with {
